@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its figure last and commits its results."""

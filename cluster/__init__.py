@@ -1,0 +1,1 @@
+"""Running the whole: start, stop, profiles, the sandbox forge."""

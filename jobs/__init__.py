@@ -1,0 +1,1 @@
+"""Durable work: queue tasks, the worker loop, schedules, Ray jobs."""

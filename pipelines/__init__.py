@@ -1,0 +1,1 @@
+"""Ray Data: bulk indexing."""

@@ -1,0 +1,1 @@
+"""HTTP only: decode, authorise, call one panlect function, encode."""

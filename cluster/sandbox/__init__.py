@@ -1,0 +1,1 @@
+"""A small GitHub-compatible forge over real git repositories."""

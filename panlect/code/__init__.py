@@ -1,0 +1,1 @@
+"""One blob, one parse: chunks, symbols, terms and scope facts. Pure."""

@@ -1,0 +1,1 @@
+"""The code around a change that a reviewer should see, ranked, cited, within a budget."""

@@ -1,0 +1,1 @@
+"""git, hardened: repositories that are only read, and mirrors that are only fetched."""

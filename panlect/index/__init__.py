@@ -1,0 +1,1 @@
+"""Journey B: blobs become analyses, analyses become an immutable snapshot."""

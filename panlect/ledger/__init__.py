@@ -1,0 +1,1 @@
+"""The truth about work: runs, steps, coverage."""

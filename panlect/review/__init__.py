@@ -1,0 +1,1 @@
+"""Journey A: a change becomes a verdict."""

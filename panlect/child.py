@@ -1,0 +1,237 @@
+"""Killable children: what may crash, hang or eat memory (parsers, analysers) runs in a process of its own.
+
+A pool keeps warm workers, hands them one item at a time in lock step, and so always knows which item
+a crash belongs to. Items and results travel as msgpack: nothing a child says is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from panlect.errors import ChildError
+
+_HEADER = struct.Struct(">I")
+_MAX_FRAME = 256 * 1024 * 1024
+_ORPHAN_GRACE_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailure:
+    """Why an item has no result: `crashed`, `timed out`, or the error's own words."""
+
+    reason: str
+
+
+class ChildPool:
+    """Runs `module:function` over items in `workers` killable processes.
+
+    The function takes and returns what msgpack can carry. An item whose child crashes or exceeds
+    `timeout_s` is tried once more alone in a fresh child, then reported as a ChildFailure; the other
+    items are not touched by it. Use as a context manager: leaving it kills every child.
+    """
+
+    def __init__(
+        self, function: str, *, workers: int = 1, timeout_s: float = 20.0, memory_bytes: int = 2 * 1024**3
+    ) -> None:
+        self._children = [_Child(function, memory_bytes, timeout_s) for _ in range(max(1, workers))]
+
+    def __enter__(self) -> ChildPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the children."""
+        for child in self._children:
+            child.kill()
+
+    def map(self, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """(item, result or ChildFailure) as they are finished, in no set order."""
+        source = iter(items)
+        lock = threading.Lock()
+        done: queue.Queue[tuple[Any, Any] | None] = queue.Queue(maxsize=4 * len(self._children))
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=self._serve, args=(child, source, lock, done, stop), daemon=True)
+            for child in self._children
+        ]
+        for thread in threads:
+            thread.start()
+        running = len(threads)
+        try:
+            while running:
+                answer = done.get()
+                if answer is None:
+                    running -= 1
+                else:
+                    yield answer
+        finally:
+            stop.set()
+            while running:  # let blocked producers see the flag
+                running -= done.get() is None
+            for thread in threads:
+                thread.join()
+
+    def _serve(
+        self,
+        child: _Child,
+        source: Iterator[Any],
+        lock: threading.Lock,
+        done: queue.Queue[tuple[Any, Any] | None],
+        stop: threading.Event,
+    ) -> None:
+        try:
+            while not stop.is_set():
+                with lock:
+                    try:
+                        item = next(source)
+                    except StopIteration:
+                        return
+                done.put((item, self._call(child, item)))
+        finally:
+            done.put(None)
+
+    def _call(self, child: _Child, item: Any) -> Any:
+        result = child.call(item)
+        if isinstance(result, ChildFailure) and result.reason in ("crashed", "timed out"):
+            return child.call(item)  # alone in a fresh child: is it this item's own fault?
+        return result
+
+
+class _Child:
+    """One worker process, started at its first call and again after each death."""
+
+    def __init__(self, function: str, memory_bytes: int, timeout_s: float) -> None:
+        self._function, self._memory, self._timeout_s = function, memory_bytes, timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {
+            k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "TZ")
+        }
+        environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+        return subprocess.Popen(
+            [sys.executable, "-m", "panlect.child", self._function, str(self._memory), str(self._timeout_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def call(self, item: Any) -> Any:
+        if self._process is None or self._process.poll() is not None:
+            self.kill()
+            self._process = self._start()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            _write_frame(process.stdin, msgpack.packb(item))
+            answer = _read_frame_within(process.stdout, self._timeout_s)
+        except (OSError, EOFError):
+            self.kill()
+            return ChildFailure("crashed")
+        if answer is None:
+            self.kill()
+            return ChildFailure("timed out")
+        state, value = msgpack.unpackb(answer, use_list=True)
+        return value if state == "ok" else ChildFailure(str(value)[:300])
+
+    def kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def _write_frame(stream: Any, payload: bytes) -> None:
+    stream.write(_HEADER.pack(len(payload)) + payload)
+    stream.flush()
+
+
+def _read_frame_within(stream: Any, timeout_s: float) -> bytes | None:
+    """One frame, or None when it is not there in time. Raises EOFError when the child is gone."""
+    deadline = time.monotonic() + timeout_s
+    header = _read_exactly(stream.fileno(), _HEADER.size, deadline)
+    if header is None:
+        return None
+    (size,) = _HEADER.unpack(header)
+    if size > _MAX_FRAME:
+        raise ChildError(f"A child answered with {size} bytes.", fix="The input is hostile: leave it out.")
+    return _read_exactly(stream.fileno(), size, deadline)
+
+
+def _read_exactly(fd: int, size: int, deadline: float) -> bytes | None:
+    blocks: list[bytes] = []
+    poller = select.poll()
+    poller.register(fd, select.POLLIN | select.POLLHUP)
+    while size:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poller.poll(left * 1000):
+            return None
+        block = os.read(fd, min(size, 1 << 20))
+        if not block:
+            raise EOFError
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
+def _child_main(function_path: str, memory_bytes: int, timeout_s: float) -> None:
+    """Serve calls until standard input closes (the parent is gone).
+
+    An alarm with its default action ends a child that hangs in C code after its parent died: the parent's
+    own clock is no longer there to do it, and PR_SET_PDEATHSIG follows threads, not processes.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a stray print must not break the frames
+    module, _, name = function_path.partition(":")
+    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    while (header := requests.read(_HEADER.size)) and len(header) == _HEADER.size:
+        item = msgpack.unpackb(requests.read(_HEADER.unpack(header)[0]), use_list=True)
+        signal.alarm(int(timeout_s) + _ORPHAN_GRACE_S)
+        answer = msgpack.packb(_guarded(function, item))
+        signal.alarm(0)
+        _write_frame(answers, answer)
+
+
+def _guarded(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
+    """The edge of the child: whatever the function raises becomes an answer for this one item."""
+    try:
+        return "ok", function(item)
+    except MemoryError:
+        return "error", "out of memory"
+    except Exception as error:  # noqa: BLE001
+        return "error", f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    _child_main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
