@@ -1,0 +1,71 @@
+"""The guard on outgoing addresses: resolve, refuse private and metadata ranges, pin what was vetted."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from panlect.errors import EgressRefusedError
+
+Resolver = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A vetted address: connect to `address`, say `host` in the Host header and in TLS."""
+
+    scheme: str
+    host: str
+    port: int
+    address: str
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """Every address of `host`, as the system resolver says."""
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) -> Target:
+    """The address to connect to for `url`.
+
+    `allow` holds hosts, or host:port, that an administrator lets through although they are private.
+    Raises EgressRefusedError for another scheme, a user in the URL, a name that does not resolve, or any
+    address that is not a public unicast one: one private address among several is enough, since a
+    rebinding name server would hand out that one next.
+    """
+    parts = urlsplit(url)
+    host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
+    if scheme not in ("http", "https") or not host or parts.username is not None:
+        raise EgressRefusedError(
+            f"{scheme or 'This'} address is refused.", why="Only http and https without a user are called.",
+            fix="Give a plain https address.",
+        )  # fmt: skip
+    try:
+        port = parts.port or (443 if scheme == "https" else 80)
+    except ValueError as error:
+        raise EgressRefusedError(f"The port of {host} is not valid.", fix="Use 1 to 65535.") from error
+    try:
+        addresses = list(resolver(host, port))
+    except OSError as error:
+        raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.") from error
+    if not addresses:
+        raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.")
+    allowed = {entry.lower() for entry in allow}
+    if host.lower() not in allowed and f"{host.lower()}:{port}" not in allowed:
+        for address in addresses:
+            _refuse_private(host, address)
+    return Target(scheme, host, port, addresses[0])
+
+
+def _refuse_private(host: str, address: str) -> None:
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        raise EgressRefusedError(
+            f"{host} is refused: {ip} is not a public address.",
+            fix=f"An administrator can allow it: PANLECT_EGRESS_ALLOW='[\"{host}\"]'.",
+        )
