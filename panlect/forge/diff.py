@@ -64,67 +64,59 @@ class FileDiff:
     binary: bool = False
     complete: bool = True  # False when the diff was cut inside this file
 
-    def anchors(self) -> frozenset[tuple[str, int]]:
-        """(side, line) a host accepts a comment on: LEFT for lines of the base, RIGHT for the head."""
-        left = {("LEFT", line.old_line) for hunk in self.hunks for line in hunk.lines if line.sign in "- "}
-        right = {("RIGHT", line.new_line) for hunk in self.hunks for line in hunk.lines if line.sign in "+ "}
-        return frozenset(left | right)
 
-    def same_hunk(self, side: str, start: int, end: int) -> bool:
-        """Whether one hunk holds all of start..end on that side: hosts refuse ranges across hunks."""
-        for hunk in self.hunks:
-            numbers = {(line.old_line if side == "LEFT" else line.new_line) for line in hunk.lines}
-            if start in numbers and end in numbers:
-                return True
-        return False
-
-
-def parse_diff(diff: bytes) -> tuple[FileDiff, ...]:
+def parse_diff(diff: bytes) -> Iterator[FileDiff]:
     """The files of a unified diff, in its order. A hunk that breaks off marks its file incomplete."""
-    return tuple(_files(diff.split(b"\n")))
-
-
-def _files(lines: list[bytes]) -> Iterator[FileDiff]:
+    lines = diff.split(b"\n")
     current: FileDiff | None = None
+    hunks: list[Hunk] = []
     index = 0
     while index < len(lines):
         line = lines[index]
-        if line.startswith(b"diff --git "):
-            if current is not None:
-                yield current
-            current = _header_paths(line)
-        elif line.startswith(b"--- ") and index + 1 < len(lines) and lines[index + 1].startswith(b"+++ "):
-            if current is not None and current.hunks:  # a plain diff without `diff --git`
-                yield current
-                current = None
-            old, new = _side_path(line[4:], b"a/"), _side_path(lines[index + 1][4:], b"b/")
-            current = replace(current or FileDiff(None, None), old_path=old, new_path=new)
-            index += 1
+        header, used = _file_header(lines, index, current, bool(hunks))
+        if header is not None:
+            if current is not None and (hunks or line.startswith(b"diff --git ")):
+                yield replace(current, hunks=tuple(hunks))
+                hunks = []
+            current, index = header, used
+        elif current is not None and (match := _HUNK.match(line)):
+            hunk, index, complete = _hunk(match, lines, index)
+            hunks.append(hunk)
+            current = current if complete else replace(current, complete=False)
         elif current is not None:
-            current, index = _body_line(current, lines, index)
+            current = _extended_header(current, line)
         index += 1
     if current is not None:
-        yield current
+        yield replace(current, hunks=tuple(hunks))
 
 
-def _body_line(current: FileDiff, lines: list[bytes], index: int) -> tuple[FileDiff, int]:
-    """Read an extended header or a whole hunk; returns the index of the last line that was used."""
+def _file_header(
+    lines: list[bytes], index: int, current: FileDiff | None, has_hunks: bool
+) -> tuple[FileDiff | None, int]:
+    """The file that starts here, or gets its paths here, and the last line that says so."""
     line = lines[index]
-    match = _HUNK.match(line)
-    if match:
-        hunk, last, complete = _hunk(match, lines, index)
-        return replace(current, hunks=(*current.hunks, hunk), complete=current.complete and complete), last
+    if line.startswith(b"diff --git "):
+        return _header_paths(line), index
+    if line.startswith(b"--- ") and index + 1 < len(lines) and lines[index + 1].startswith(b"+++ "):
+        # A plain diff has no `diff --git`: after hunks these two lines open the next file.
+        known = FileDiff(None, None) if current is None or has_hunks else current
+        old, new = _side_path(line[4:], b"a/"), _side_path(lines[index + 1][4:], b"b/")
+        return replace(known, old_path=old, new_path=new), index + 1
+    return None, index
+
+
+def _extended_header(current: FileDiff, line: bytes) -> FileDiff:
     if line.startswith(b"new file mode"):
-        return replace(current, old_path=None), index
+        return replace(current, old_path=None)
     if line.startswith(b"deleted file mode"):
-        return replace(current, new_path=None), index
+        return replace(current, new_path=None)
     if line.startswith(b"rename from "):
-        return replace(current, old_path=_unquote(line[12:])), index
+        return replace(current, old_path=_unquote(line[12:]))
     if line.startswith(b"rename to "):
-        return replace(current, new_path=_unquote(line[10:])), index
+        return replace(current, new_path=_unquote(line[10:]))
     if line.startswith((b"Binary files ", b"GIT binary patch")):
-        return replace(current, binary=True), index
-    return current, index
+        return replace(current, binary=True)
+    return current
 
 
 def _hunk(match: re.Match[bytes], lines: list[bytes], index: int) -> tuple[Hunk, int, bool]:
@@ -141,7 +133,7 @@ def _hunk(match: re.Match[bytes], lines: list[bytes], index: int) -> tuple[Hunk,
             continue
         if sign not in " +-" or (sign != "+" and not old_left) or (sign != "-" and not new_left):
             break
-        text = raw[1 : 1 + MAX_LINE_BYTES].decode("utf-8", "replace")
+        text = raw[1 : 1 + MAX_LINE_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
         body.append(DiffLine(sign, old if sign != "+" else 0, new if sign != "-" else 0, text))
         if sign != "+":
             old, old_left = old + 1, old_left - 1
@@ -159,9 +151,9 @@ def _header_paths(line: bytes) -> FileDiff:
         old, new = _side_path(rest[: end + 1], b"a/"), _side_path(rest[end + 2 :], b"b/")
         return FileDiff(old, new)
     half = len(rest) // 2
-    old, new = rest[:half], rest[half + 1 :]
-    if old[2:] == new[2:]:
-        return FileDiff(_side_path(old, b"a/"), _side_path(new, b"b/"))
+    first, second = rest[:half], rest[half + 1 :]
+    if first[2:] == second[2:]:
+        return FileDiff(_side_path(first, b"a/"), _side_path(second, b"b/"))
     before, _, after = rest.partition(b" b/")
     return FileDiff(_side_path(before, b"a/"), _side_path(b"b/" + after, b"b/"))
 
@@ -184,10 +176,10 @@ def _side_path(name: bytes, prefix: bytes) -> str | None:
 
 
 def _unquote(name: bytes) -> str:
-    """Undo git's C-style quoting; bytes that are not UTF-8 become surrogates, as in `git.tree`."""
+    """Undo git's C-style quoting; bytes that are not UTF-8 are written \\\\xNN, as in `git.tree`."""
     name = name.rstrip(b"\r")
     if not (name.startswith(b'"') and name.endswith(b'"') and len(name) > 1):
-        return name.decode("utf-8", "surrogateescape")
+        return name.decode("utf-8", "backslashreplace")
     text, out, index = name[1:-1].decode("latin-1"), bytearray(), 0
     while index < len(text):
         if text[index] != "\\" or index + 1 == len(text):
@@ -199,4 +191,4 @@ def _unquote(name: bytes) -> str:
         else:
             out.append(_ESCAPES.get(text[index + 1], ord(text[index + 1]) & 0xFF))
             index += 2
-    return out.decode("utf-8", "surrogateescape")
+    return out.decode("utf-8", "backslashreplace")

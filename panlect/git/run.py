@@ -49,6 +49,7 @@ class Limits:
     seconds: float = 60.0
     output_bytes: int = 64 * 1024 * 1024
     memory_bytes: int = 2 * 1024**3
+    file_bytes: int = 4 * 1024**3  # the largest file it may write: a pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def git(
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    _bound_memory(process.pid, limits.memory_bytes)
+    _bound(process.pid, limits)
     expired = threading.Event()
     alarm = threading.Timer(limits.seconds, _expire, args=(process, expired))
     alarm.daemon = True
@@ -159,10 +160,11 @@ def git(
     return Output(stdout)
 
 
-def _bound_memory(pid: int, limit: int) -> None:
-    """Set the address-space limit from outside: preexec_fn is not safe in threaded servers."""
+def _bound(pid: int, limits: Limits) -> None:
+    """Set the resource limits from outside: preexec_fn is not safe in threaded servers."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+        resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:

@@ -16,7 +16,10 @@ SYMLINK, SUBMODULE = "120000", "160000"
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One path of a commit. `size` is -1 for a submodule. Paths that are not UTF-8 keep surrogates."""
+    """One path of a commit. `size` is -1 for a submodule.
+
+    Bytes of a path that are not UTF-8 are written as backslash escapes: a path names, it is never opened.
+    """
 
     path: str
     blob_sha: str
@@ -64,7 +67,7 @@ def _tree_entries(listing: bytes, *, cut: bool) -> Iterator[TreeEntry]:
         head, _, path = row.partition(b"\t")
         mode, _, sha, size = head.split()
         yield TreeEntry(
-            path=path.decode("utf-8", "surrogateescape"),
+            path=path.decode("utf-8", "backslashreplace"),
             blob_sha=sha.decode(),
             mode=mode.decode(),
             size=-1 if size == b"-" else int(size),
@@ -86,9 +89,9 @@ def _tree_changes(raw: bytes) -> Iterator[TreeChange]:
         if not meta.startswith(b":"):
             continue
         old_mode, new_mode, old_sha, new_sha, status = meta[1:].decode().split()
-        first = next(fields).decode("utf-8", "surrogateescape")
+        first = next(fields).decode("utf-8", "backslashreplace")
         letter = status[0]
-        second = next(fields).decode("utf-8", "surrogateescape") if letter in "RC" else first
+        second = next(fields).decode("utf-8", "backslashreplace") if letter in "RC" else first
         yield TreeChange(
             status=letter,
             old_path=None if letter == "A" else first,
