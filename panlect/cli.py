@@ -1,0 +1,246 @@
+"""The terminal: parse flags, call one function, print. Everything heavy is imported when it is asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from panlect import __version__
+from panlect.errors import BadInputError, PanlectError
+
+app = typer.Typer(
+    name="panlect",
+    help="A reviewer of pull requests that has read the whole repository. Works with no server, key or network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config = typer.Typer(help="Settings of the server.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config, name="config")
+
+Repo = Annotated[
+    Path, typer.Option("--repo", help="A work tree or a bare repository.", show_default="this folder")
+]
+Json = Annotated[
+    str, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - is standard output.")
+]
+Base = Annotated[
+    str, typer.Option("--base", metavar="REV", help="Where the work left; found by itself when not given.")
+]
+HERE = Path()
+
+
+def main() -> None:
+    """Run the command line: every error a person can act on is three lines, never a traceback."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(args=arguments, standalone_mode=True)
+    except PanlectError as error:
+        if debug:
+            raise
+        _print_error(error)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _print_error(error: PanlectError) -> None:
+    lines = [
+        f"error: {error.what}",
+        f"  why: {error.why}" if error.why else "",
+        f"  fix: {error.fix}" if error.fix else "",
+    ]
+    print("\n".join(line for line in lines if line), file=sys.stderr)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command()
+def review(
+    repo: Repo = HERE,
+    base: Base = "",
+    head: Annotated[
+        str, typer.Option("--head", metavar="REV", help="What to review.", show_default="HEAD")
+    ] = "",
+    uncommitted: Annotated[
+        bool, typer.Option("--uncommitted", help="Review the work tree as it is now.")
+    ] = False,
+    json_file: Json = "",
+    fail_on: Annotated[
+        str,
+        typer.Option("--fail-on", metavar="P0..P3", help="Exit 1 on a finding as severe as this, or more."),
+    ] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 4 when a hunk was not read (PARTIAL).")
+    ] = False,
+) -> None:
+    """Review a change: findings with code frames, and one honest line about what was read."""
+    from panlect.review.local import ReviewRequest, exit_code, review_local
+
+    if uncommitted and head:
+        raise BadInputError("--uncommitted and --head exclude each other.", fix="Leave one of them out.")
+    request = ReviewRequest(
+        repo, base=base, head=head, uncommitted=uncommitted, fail_on=fail_on, strict=strict
+    )
+    with review_local(request, progress=_progress) as done:
+        if json_file:
+            _write_json(json_file, done.as_json())
+        if json_file != "-":
+            done.print(_console())
+        code = exit_code(done.verdict, request)
+    raise typer.Exit(code)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Words, names, or a question.")],
+    repo: Repo = HERE,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision to search.")] = "HEAD",
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many hits.")] = 10,
+    json_file: Json = "",
+) -> None:
+    """Search a repository: lexical and structural, best definition first."""
+    from panlect.review.local import search_local
+
+    answer = search_local(repo, rev, query, k, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_hits(answer)
+
+
+@app.command()
+def context(
+    repo: Repo = HERE,
+    base: Base = "",
+    head: Annotated[str, typer.Option("--head", metavar="REV", help="The head of the change.")] = "",
+    diff: Annotated[
+        Path | None, typer.Option("--diff", metavar="FILE", help="A unified diff against the base.")
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", min=100, help="Tokens to fill.")] = 8000,
+    k: Annotated[int, typer.Option("-k", min=1, max=500, help="How many files and items at most.")] = 20,
+    json_file: Json = "",
+) -> None:
+    """Show the code around a change that its reviewer should see, each piece with the reason."""
+    from panlect.review.local import context_local
+
+    if diff is not None and head:
+        raise BadInputError("--diff and --head exclude each other.", fix="Leave one of them out.")
+    answer = context_local(repo, base, head, diff, budget, k, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_context(answer)
+
+
+@config.command("show")
+def config_show() -> None:
+    """Every setting with its value, secrets masked, and what it means."""
+    from panlect.settings import load, shown
+
+    for name, value, meaning in shown(load()):
+        print(f"{name}={value}\n    {meaning}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to run again, and from several places at once."""
+    from panlect.settings import load
+
+    run = _server_function("panlect.wiring", "migrate")
+    for line in run(load()):
+        print(line)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def up(ctx: typer.Context) -> None:
+    """Start everything on this machine and stay up until Ctrl-C."""
+    raise typer.Exit(_server_function("cluster.up", "main")(["up", *ctx.args]))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def demo(ctx: typer.Context) -> None:
+    """Run the whole once on sample repositories, or on --repo PATH --base REV --head REV, and stop."""
+    raise typer.Exit(_server_function("cluster.up", "main")(["demo", *ctx.args]))
+
+
+def _server_function(module: str, name: str) -> Callable[..., Any]:
+    """What lives outside the wheel, or needs what only the server installs."""
+    import importlib
+
+    try:
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    except ModuleNotFoundError as error:
+        raise PanlectError(
+            f"This command needs the server: {error.name} is not installed.",
+            fix="Run it from a checkout after `make setup`, or in the image.",
+        ) from error
+
+
+def _progress(what: str, done: int, total: int) -> None:
+    """One line on standard error that rewrites itself; nothing when no one is watching."""
+    if sys.stderr.isatty():
+        end = "\r" if done < total else "\r\033[K"
+        print(f"\033[K{what} {done}/{total}" if done < total else "", end=end, file=sys.stderr, flush=True)
+
+
+def _write_json(target: str, answer: dict[str, Any]) -> None:
+    text = json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise BadInputError(
+            f"{target} cannot be written.", why=str(error), fix="Check the path and its rights."
+        ) from error
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print_hits(answer: dict[str, Any]) -> None:
+    from panlect.review.terminal import printable
+
+    for hit in answer["hits"]:
+        where = f"{printable(hit['path'])}:{hit['start_line']}-{hit['end_line']}"
+        print(
+            f"{hit['score']:.3f}  {where}  {printable(hit['symbol'] or '')}\n       {printable(hit['why'])}"
+        )
+    print(f"{len(answer['hits'])} hits | {answer['ms']:.0f} ms | mode: {answer['mode']}", file=sys.stderr)
+
+
+def _print_context(answer: dict[str, Any]) -> None:
+    from panlect.review.terminal import printable
+
+    for item in answer["items"]:
+        where = f"{printable(item['path'])}:{item['start_line']}-{item['end_line']}"
+        print(f"{item['score']:.3f}  {where}  {item['tokens']} tokens\n       {printable(item['reason'])}")
+    tokens = sum(item["tokens"] for item in answer["items"])
+    print(f"{len(answer['items'])} items, {tokens} tokens | mode: {answer['mode']}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
