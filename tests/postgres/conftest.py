@@ -1,0 +1,71 @@
+"""One real embedded server for the session, and a fresh migrated database for each test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from panlect.db import embedded
+from panlect.db.migrate import migrate
+
+TEMPLATE = "panlect_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[embedded.Server]:
+    directory = Path(tempfile.mkdtemp(prefix="panlect-test-"))
+    try:
+        # Durability is what the server's own tests are about; here it would only cost time.
+        server = embedded.start(directory, options={"fsync": "off", "shared_buffers": "64MB"})
+        with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+            connection.execute(f"create database {TEMPLATE} owner {embedded.LOGIN}")
+        with psycopg.connect(server.administrator_url(TEMPLATE), autocommit=True) as connection:
+            connection.execute("create extension vector")
+        migrate(_url(server, TEMPLATE))
+        yield server
+    finally:
+        root = embedded.postgres_root(directory)
+        embedded.stop(directory, "immediate")
+        shutil.rmtree(directory)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(server: embedded.Server) -> Iterator[str]:
+    """A migrated database that belongs to this test alone."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE} owner {embedded.LOGIN}")
+    yield _url(server, name)
+    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_database_url(server: embedded.Server) -> Iterator[str]:
+    """A database with the vector extension and nothing else."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} owner {embedded.LOGIN}")
+    with psycopg.connect(server.administrator_url(name), autocommit=True) as connection:
+        connection.execute("create extension vector")
+    yield _url(server, name)
+    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def administrator_url(server: embedded.Server, database_url: str) -> str:
+    """The test's database as its superuser sees it: everything, whatever the policies say."""
+    return server.administrator_url(database_url.rsplit("/", 1)[1])
+
+
+def _url(server: embedded.Server, database: str) -> str:
+    return server.url.rsplit("/", 1)[0] + "/" + database
