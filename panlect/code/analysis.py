@@ -1,12 +1,16 @@
-"""What one blob says: chunks, definitions, references, imports, terms and the scope facts of the checks.
+"""What one blob says: chunks, definitions, references, imports and term counts.
 
-Pure values, made by `parse.analyse` from bytes alone and addressed by (blob sha, analyser version).
+Pure values, made by `parse.analyse` from bytes alone and addressed by (analyser version, language, blob sha).
 Lines are 1-based and inclusive; bytes are offsets into the blob.
 """
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,18 @@ class Chunk:
     end_line: int
     scope: str  # qualified name of the innermost definition around it, "" at module level
     hash: str  # blake2b-128 hex over (scope, text): what an embedding is keyed by
-    terms: tuple[tuple[str, int], ...]  # split + stemmed term -> count
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Which terms stand in which chunk how often: three parallel columns, ready for numpy.
+
+    `terms` little-endian u64 of `terms.term_id`, `chunks` u32 ordinals of the blob's chunks, `counts` u16.
+    """
+
+    terms: bytes = b""
+    chunks: bytes = b""
+    counts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +47,56 @@ class Definition:
     start_line: int
     end_line: int
     signature: str  # one line, without the body
-    parent: str = ""
+    parent: str = ""  # qualified name of what holds it
     exported: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A use of a name. `kind`: call, attribute, name, type. `enclosing`: the definition it stands in."""
 
     name: str
     kind: str
     line: int
     enclosing: str = ""
+
+
+REFERENCE_KINDS = ("call", "type", "attribute", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """All uses of names in a blob as columns: there is one for every forty bytes of code.
+
+    `name` u32 ordinals into `names`, `kind` u8 ordinals into REFERENCE_KINDS, `line` u32, `enclosing` u32:
+    one more than the ordinal of the definition around it, 0 for none. All little-endian, in text order.
+    """
+
+    names: tuple[str, ...] = ()
+    name: bytes = b""
+    kind: bytes = b""
+    line: bytes = b""
+    enclosing: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def rows(self, definitions: Sequence[Definition], wanted: str | None = None) -> Iterator[Reference]:
+        """The references of one name (of all when it is None), with `definitions` of the same analysis."""
+        if wanted is not None and wanted not in self.names:
+            return
+        chosen = None if wanted is None else self.names.index(wanted)
+        columns = zip(_u32(self.name), self.kind, _u32(self.line), _u32(self.enclosing), strict=True)
+        for name, kind, line, enclosing in columns:
+            if chosen is None or name == chosen:
+                around = definitions[enclosing - 1].qualified_name if enclosing else ""
+                yield Reference(self.names[name], REFERENCE_KINDS[kind], line, around)
+
+
+def _u32(column: bytes) -> Sequence[int]:
+    values = array("I", column)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +117,10 @@ class Analysis:
     parser: str
     has_error: bool
     lines: int
-    chunks: tuple[Chunk, ...]
-    definitions: tuple[Definition, ...]
-    references: tuple[Reference, ...]
-    imports: tuple[Import, ...]
-    skipped: str = ""  # why nothing was analysed: too large, minified, binary, generated
+    chunks: tuple[Chunk, ...] = ()
+    postings: Postings = Postings()
+    definitions: tuple[Definition, ...] = ()
+    references: References = References()
+    imports: tuple[Import, ...] = ()
+    generated: bool = False  # a comment near the top says that a tool wrote it
+    skipped: str = ""  # why nothing was analysed: too large, not UTF-8, minified, binary, parser crashed

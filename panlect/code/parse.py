@@ -1,0 +1,106 @@
+"""One parse of one blob gives everything known of it: chunks, terms, symbols and the facts of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import tree_sitter
+
+from panlect.code import chunk, symbols, terms
+from panlect.code.analysis import Analysis
+from panlect.code.facts import FACTS_VERSION, scope_facts
+from panlect.code.languages import Language, is_minified, language_of, says_generated
+
+ANALYSER_VERSION = f"1.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """An analysis with the packed scope facts of the same parse (b"" for a language without checks)."""
+
+    analysis: Analysis
+    facts: bytes = b""
+
+
+def parse(language: Language, source: bytes) -> tree_sitter.Tree:
+    """The syntax tree of `source`. Errors in it are nodes of the tree; nothing is raised for them."""
+    return _parser(language).parse(source)
+
+
+@lru_cache(maxsize=64)
+def _parser(language: Language) -> tree_sitter.Parser:
+    return tree_sitter.Parser(language.load())
+
+
+def analyse(path: str, source: bytes) -> Analysis:
+    """What `source` says, read in the language of `path`. What cannot be read says why; nothing is raised."""
+    return read(language_of(path, source), source, with_facts=False).analysis
+
+
+def read(language: Language, source: bytes, *, with_facts: bool = True) -> Parsed:
+    """Analysis and facts of one blob from one parse, with the same promise as `analyse`."""
+    reason = unreadable(language, source)
+    if reason:
+        return Parsed(Analysis(language.name, "none", False, 0, skipped=reason))
+    if not language.grammar:
+        return Parsed(_by_lines(language, source))
+    tree = parse(language, source)
+    facts = b""
+    if with_facts and language.analysed:
+        facts = scope_facts(tree.root_node, source, language.family).pack()
+    return Parsed(_by_syntax(language, tree.root_node, source), facts)
+
+
+def unreadable(language: Language, source: bytes) -> str:
+    """Why a blob is not analysed, "" when it can be."""
+    if len(source) > MAX_BYTES:
+        return "too large"
+    if b"\0" in source:
+        return "binary"
+    if language.grammar and is_minified(source):
+        return "minified"
+    try:
+        source.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return ""
+
+
+def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Analysis:
+    found = symbols.symbols_of(language, root, source)
+    chunks = chunk.to_chunks(source, chunk.cut_tree(root, source), found.spans)
+    return Analysis(
+        language=language.name,
+        parser="tree-sitter",
+        has_error=root.has_error,
+        lines=_line_count(source),
+        chunks=chunks,
+        postings=terms.postings_of(
+            source[c.start_byte : c.end_byte].decode("utf-8", "replace") for c in chunks
+        ),
+        definitions=found.definitions,
+        references=found.references,
+        imports=found.imports,
+        generated=says_generated(source),
+    )
+
+
+def _by_lines(language: Language, source: bytes) -> Analysis:
+    chunks = chunk.to_chunks(source, chunk.cut_lines(source), ())
+    return Analysis(
+        language=language.name,
+        parser="lines",
+        has_error=False,
+        lines=_line_count(source),
+        chunks=chunks,
+        postings=terms.postings_of(
+            source[c.start_byte : c.end_byte].decode("utf-8", "replace") for c in chunks
+        ),
+        generated=says_generated(source),
+    )
+
+
+def _line_count(source: bytes) -> int:
+    return source.count(b"\n") + (not source.endswith(b"\n") and bool(source))

@@ -1,0 +1,57 @@
+; Definitions and imports of TypeScript and JavaScript (both grammars; JSX has a file of its own).
+
+(function_declaration name: (_) @name body: (_) @body) @definition.function
+(generator_function_declaration name: (_) @name body: (_) @body) @definition.function
+(function_signature name: (_) @name) @definition.function
+(class_declaration name: (_) @name body: (_) @body) @definition.class
+(abstract_class_declaration name: (_) @name body: (_) @body) @definition.class
+(interface_declaration name: (_) @name body: (_) @body) @definition.interface
+(type_alias_declaration name: (_) @name) @definition.type
+(enum_declaration name: (_) @name body: (_) @body) @definition.type
+(internal_module name: (identifier) @name body: (_) @body) @definition.type
+(method_definition name: (_) @name body: (_) @body) @definition.method
+(method_signature name: (_) @name) @definition.method
+(abstract_method_signature name: (_) @name) @definition.method
+(public_field_definition name: (_) @name value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])
+  @definition.method
+(public_field_definition name: (_) @name) @definition.field
+(variable_declarator
+  name: (identifier) @name
+  value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)]) @definition.function
+(program (lexical_declaration (variable_declarator name: (identifier) @name) @definition.variable))
+(program (variable_declaration (variable_declarator name: (identifier) @name) @definition.variable))
+(program
+  (export_statement
+    declaration: (lexical_declaration (variable_declarator name: (identifier) @name) @definition.variable)))
+
+(export_statement declaration: (_) @exported)
+(export_statement
+  declaration: (lexical_declaration (variable_declarator) @exported))
+(export_statement (export_clause (export_specifier name: (identifier) @exported.name)))
+
+(import_statement (import_clause (identifier) @default) source: (_) @module) @import
+(import_statement
+  (import_clause (named_imports (import_specifier name: (_) @imported alias: (_)? @alias)))
+  source: (_) @module) @import
+(import_statement (import_clause (namespace_import (identifier) @namespace)) source: (_) @module) @import
+(import_statement . source: (_) @module) @import
+(export_statement
+  (export_clause (export_specifier name: (_) @imported alias: (_)? @alias))
+  source: (_) @module) @import
+(export_statement "*" @imported source: (_) @module) @import
+
+; Uses of names.
+
+(call_expression function: (identifier) @reference.call)
+(call_expression function: (member_expression property: (property_identifier) @reference.call))
+(new_expression constructor: (identifier) @reference.call)
+(member_expression property: (property_identifier) @reference.attribute)
+(type_identifier) @reference.type
+(class_heritage (extends_clause value: (identifier) @reference.type))
+(decorator (identifier) @reference.call)
+(decorator (call_expression function: (identifier) @reference.call))
+(arguments (identifier) @reference.name)
+(return_statement (identifier) @reference.name)
+(pair value: (identifier) @reference.name)
+(shorthand_property_identifier) @reference.name
+(variable_declarator value: (identifier) @reference.name)

@@ -1,0 +1,113 @@
+"""What lexical search counts: identifiers split at case and underscores, lightly stemmed, as 64-bit ids.
+
+Ids are hashes, so postings of different blobs join without a shared vocabulary; a term's text is never
+needed again. Among 10^6 terms two collide with a probability of 3 in 10^8.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import chain
+
+from panlect.code.analysis import Postings
+
+_WORD = re.compile(r"[^\W\d]\w+")
+_ASCII_WORD = re.compile(r"[A-Za-z_]\w+", re.ASCII)  # the same for ASCII text, twice as fast
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
+_LONGEST_WORD = 80  # longer ones are encoded data
+_LONGEST_PART = 32
+
+
+def split_identifier(word: str) -> list[str]:
+    """`parseHTTPHeader_v2` -> parse, http, header, v, 2 (lower case, unstemmed)."""
+    return [part.lower()[:_LONGEST_PART] for part in _PART.findall(word)]
+
+
+def stem(word: str) -> str:
+    """A light stem: plurals, -ing, -ed. Enough to join `retries` with `retry`, and quick.
+
+    A full English stemmer gains less than .01 in recall here and takes twenty times as long.
+    """
+    if len(word) < 5 or not word.isascii():
+        return word[:-1] if len(word) == 4 and word[-1] == "s" and word[-2] not in "us" else word
+    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", "")):
+        if word.endswith(ending):
+            return _undouble(word[: -len(ending)]) + replacement if len(word) - len(ending) > 2 else word
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    return word[:-1] if word.endswith("e") else word
+
+
+def _undouble(root: str) -> str:
+    """`running` -> `run`; `calling` stays `call`."""
+    return root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+
+
+def term_id(term: str) -> int:
+    """The 64-bit id of one term."""
+    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "little")
+
+
+@lru_cache(maxsize=1 << 16)
+def _part_id(part: str) -> int:
+    return term_id(stem(part))
+
+
+@lru_cache(maxsize=1 << 17)
+def _word_ids(word: str) -> tuple[int, ...]:
+    if len(word) > _LONGEST_WORD:
+        return ()
+    parts = [part for part in split_identifier(word) if len(part) > 1]
+    ids = [_part_id(part) for part in parts]
+    if len(parts) > 1:  # the whole name too: it is what tells `capture_order` from its words
+        ids.append(term_id(word.lower()))
+    return tuple(ids)
+
+
+def _words(text: str) -> list[str]:
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+
+
+def terms_of(text: str) -> list[int]:
+    """The term ids of a text in order, repeats included."""
+    return list(chain.from_iterable(map(_word_ids, _words(text))))
+
+
+class _Ordinals(dict[str, tuple[int, ...]]):
+    """Word -> ordinals of its terms in `ids`: small numbers are quicker to count than 64-bit ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: dict[int, int] = {}
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        ids = self.ids
+        found = self[word] = tuple(ids.setdefault(term, len(ids)) for term in _word_ids(word))
+        return found
+
+
+def postings_of(texts: Iterable[str]) -> Postings:
+    """The postings of a blob's chunks, by chunk and then by first occurrence."""
+    ordinals = _Ordinals()
+    chunks, counts = array("I"), array("H")
+    seen: list[int] = []
+    for chunk, text in enumerate(texts):
+        found = Counter(chain.from_iterable(map(ordinals.__getitem__, _words(text))))
+        seen.extend(found)
+        counts.extend(found.values())  # a chunk holds at most some 2000 words, so 16 bits are enough
+        chunks.extend([chunk] * len(found))
+    ids = list(ordinals.ids)
+    terms = array("Q", [ids[ordinal] for ordinal in seen])
+    return Postings(_little_endian(terms), _little_endian(chunks), _little_endian(counts))
+
+
+def _little_endian(column: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
