@@ -1,0 +1,105 @@
+"""Start and stop Ray and Serve on this machine: environment, token, ports, the laptop profile."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+from panlect.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+_OBJECT_STORE = 256 * 1024 * 1024
+
+
+def ray_environment(settings: Settings, token: str) -> dict[str, str]:
+    """What Ray's processes must find in their environment; explicit, so that nothing in HOME decides."""
+    return {
+        "PYTHONPATH": str(ROOT),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_EXPORT_COUNTER_AS_GAUGE": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_TMPDIR": str(_short_dir(settings)),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _short_dir(settings: Settings) -> Path:
+    """Ray's session directory. Its sockets need a path of less than 107 bytes, so a deep one is no use."""
+    inside = settings.data_dir / "ray"
+    return inside if len(os.fsencode(inside)) < 40 else Path("/tmp/panlect-ray")  # noqa: S108 - Ray makes it private below
+
+
+def start_ray(settings: Settings, token: str) -> None:
+    """A local cluster with its dashboard on loopback. Replicas inherit this process's environment."""
+    os.environ.update(ray_environment(settings, token))
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=max(2, os.cpu_count() or 2),
+        object_store_memory=_OBJECT_STORE,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        dashboard_port=settings.dashboard_port,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address="127.0.0.1",
+    )
+    os.environ["RAY_ADDRESS"] = f"http://127.0.0.1:{settings.dashboard_port}"
+
+
+def start_serve(settings: Settings) -> None:
+    """The laptop profile: four small applications behind one port."""
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    from serve.deployments import laptop
+
+    serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=60))
+    for name, application, prefix in laptop(settings):
+        serve.run(application, name=name, route_prefix=prefix, blocking=False)
+
+
+def stop_all() -> None:
+    """End Serve, then Ray; safe when neither runs."""
+    if "ray" not in sys.modules:
+        return
+    import ray
+    from ray import serve
+
+    if ray.is_initialized():
+        serve.shutdown()
+        ray.shutdown()
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` when it is free, else any free port on loopback."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on loopback")
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in `path`, made once and readable by this user alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text().strip()
