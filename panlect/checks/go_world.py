@@ -1,0 +1,210 @@
+"""Go across files: a directory is a package, go.mod says which import paths are ours.
+
+Files of one directory are united whatever their build tags: more is bound than in any one build, which
+can only keep a check silent.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from panlect.checks.call_fit import misfit
+from panlect.checks.paths import is_foreign, is_sample
+from panlect.checks.resolve import (
+    CALL_MISMATCH,
+    ELSEWHERE,
+    IMPORT_MISSING,
+    MEMBER_MISSING,
+    NAME_UNRESOLVED,
+    Found,
+    Judged,
+    Lookup,
+    Missing,
+    Place,
+    Site,
+    State,
+    state_of,
+)
+from panlect.checks.view import RepositoryView
+from panlect.code.facts import LOCAL, NO_CALL, Binding, FileFacts, Guard, Use
+
+_MODULE = re.compile(rb"^module\s+\"?([^\s\"/][^\s\"]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    path: str  # as imports write it
+    folder: str
+    text: bytes
+
+
+class GoWorld:
+    """The Go files of one revision."""
+
+    def __init__(self, view: RepositoryView) -> None:
+        everything = view.all_facts()
+        self._files = {path: facts for path, facts in everything.items() if facts.language == "go"}
+        paths = view.paths()
+        self._unread = {posixpath.dirname(p) for p in paths if p.endswith(".go") and p not in self._files}
+        self._folders: dict[str, list[str]] = {}
+        for path in sorted(self._files):
+            self._folders.setdefault(posixpath.dirname(path), []).append(path)
+        self._workspace = any(posixpath.basename(path) == "go.work" for path in paths)
+        self._modules = self._read_modules(view)
+        self._scopes: dict[tuple[str, str, bool], dict[str, list[tuple[str, Binding]]] | None] = {}
+
+    def _read_modules(self, view: RepositoryView) -> tuple[_Module, ...]:
+        found = []
+        for path in view.paths():
+            if posixpath.basename(path) != "go.mod" or is_foreign(path) or is_sample(path):
+                continue
+            text = view.text(path)
+            named = _MODULE.search(text)
+            if named is not None:
+                found.append(
+                    _Module(named.group(1).decode("utf-8", "replace"), posixpath.dirname(path), text)
+                )
+        return tuple(sorted(found, key=lambda module: (-len(module.path), module.folder)))
+
+    # -- judging ------------------------------------------------------------------------------------
+
+    def judge(self, path: str, wanted: frozenset[str] | None) -> Iterator[Judged]:
+        """Every import of ours, loose name, `pkg.Name` and call that mentions one of `wanted`."""
+        facts = self._files.get(path)
+        if facts is None or facts.has_error or facts.generated or is_foreign(path) or is_sample(path):
+            return
+        yield from self._judge_imports(path, facts, wanted)
+        if not facts.stars:
+            yield from self._judge_loose(path, facts, wanted)
+        for use in facts.uses:
+            if wanted is None or _mentions(facts, use, wanted):
+                yield from self._judge_use(path, facts, use)
+
+    def _judge_imports(self, path: str, facts: FileFacts, wanted: frozenset[str] | None) -> Iterator[Judged]:
+        for fact in facts.imports:
+            if wanted is not None and wanted.isdisjoint(fact.module.split("/")):
+                continue
+            folder = self._folder(fact.module, path)
+            found: Lookup = ELSEWHERE if folder is None else Found(module=folder)
+            if folder is not None and folder not in self._folders and folder not in self._unread:
+                found = Missing(Place(folder, ""))
+            place = found.place if isinstance(found, Missing) else Place("", "")
+            yield Judged(IMPORT_MISSING, path, fact.line, "", fact.module, state_of(found), place)
+
+    def _judge_loose(self, path: str, facts: FileFacts, wanted: frozenset[str] | None) -> Iterator[Judged]:
+        scope = self._visible(path, facts)
+        for loose in facts.loose:
+            if loose.guards & Guard.NAME or (wanted is not None and loose.name not in wanted):
+                continue
+            state = State.FINE if scope is not None and loose.name in scope else State.BROKEN
+            state = State.UNKNOWN if scope is None else state
+            place = Place(posixpath.dirname(path), loose.name)
+            yield Judged(NAME_UNRESOLVED, path, loose.line, loose.enclosing, loose.name, state, place)
+
+    def _judge_use(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
+        if use.source == LOCAL:
+            scope = self._visible(path, facts)
+            if scope is not None and use.target in scope:
+                yield from self._judge_call(path, use, use.target, scope[use.target])
+            return
+        fact = facts.imports[use.source]
+        folder = self._folder(fact.module, path)
+        if folder is None or not use.target[:1].isupper():
+            return
+        target = f"{fact.alias}.{use.target}"
+        scope = self._package(folder)
+        if scope is None:
+            state, place = State.UNKNOWN, Place("", "")
+        elif use.target in scope:
+            state, place = State.FINE, Place("", "")
+        else:
+            state, place = State.BROKEN, Place(folder, use.target)
+        yield Judged(MEMBER_MISSING, path, use.line, use.enclosing, target, state, place)
+        if scope is not None and use.target in scope:
+            yield from self._judge_call(path, use, target, scope[use.target])
+
+    def _judge_call(
+        self, path: str, use: Use, target: str, bindings: list[tuple[str, Binding]]
+    ) -> Iterator[Judged]:
+        if use.argc == NO_CALL or any(binding.kind != "function" for _, binding in bindings):
+            return
+        home, binding = bindings[0]
+        place = Place(posixpath.dirname(home), binding.name)
+        if binding.signature is None or len({other.signature for _, other in bindings}) > 1:
+            yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, State.UNKNOWN, place)
+            return
+        fault = misfit(binding.signature, use)
+        state = State.FINE if fault is None else State.BROKEN
+        site = Found(home, binding).site()
+        yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
+
+    # -- packages -----------------------------------------------------------------------------------
+
+    def _folder(self, import_path: str, importer: str) -> str | None:
+        """The directory of an import path of ours; None outside, or where another version may be meant."""
+        for module in self._modules:
+            if import_path != module.path and not import_path.startswith(module.path + "/"):
+                continue
+            own = self._module_around(importer)
+            if own is None:
+                return None
+            replaced = b"replace" in own.text and module.path.encode() in own.text
+            if own.path != module.path and not self._workspace and not replaced:
+                return None  # required at a published version, not as it stands here
+            return posixpath.join(module.folder, import_path[len(module.path) + 1 :]).rstrip("/")
+        return None
+
+    def _module_around(self, path: str) -> _Module | None:
+        around = [
+            module for module in self._modules if not module.folder or path.startswith(module.folder + "/")
+        ]
+        return max(around, key=lambda module: len(module.folder), default=None)
+
+    def _package(self, folder: str) -> dict[str, list[tuple[str, Binding]]] | None:
+        """What an importer sees of a directory; None when it cannot be known."""
+        names = {self._files[path].package for path in self._folders.get(folder, ())}
+        names = {name for name in names if not name.endswith("_test")}
+        if len(names) > 1:
+            names.discard("main")
+        return self._scope(folder, names.pop(), False) if len(names) == 1 else None
+
+    def _visible(self, path: str, facts: FileFacts) -> dict[str, list[tuple[str, Binding]]] | None:
+        return self._scope(posixpath.dirname(path), facts.package, path.endswith("_test.go"))
+
+    def _scope(
+        self, folder: str, package: str, with_tests: bool
+    ) -> dict[str, list[tuple[str, Binding]]] | None:
+        key = (folder, package, with_tests)
+        if key in self._scopes:
+            return self._scopes[key]
+        files = [
+            path
+            for path in self._folders.get(folder, ())
+            if self._files[path].package == package and (with_tests or not path.endswith("_test.go"))
+        ]
+        known = folder not in self._unread and not any(self._files[path].has_error for path in files)
+        scope: dict[str, list[tuple[str, Binding]]] = {}
+        for path in files:
+            for binding in self._files[path].bindings:
+                scope.setdefault(binding.name, []).append((path, binding))
+        self._scopes[key] = scope if known else None
+        return self._scopes[key]
+
+    def site(self, place: Place) -> Site | None:
+        """The definition of a name in a directory; the first line of its first file."""
+        for path in self._folders.get(place.holder, ()):
+            if not place.name:
+                return Site(path, 1, 1, "module")
+            for binding in self._files[path].bindings:
+                if binding.name == place.name:
+                    return Found(path, binding).site()
+        return None
+
+
+def _mentions(facts: FileFacts, use: Use, wanted: frozenset[str]) -> bool:
+    if use.target in wanted:
+        return True
+    return use.source >= 0 and not wanted.isdisjoint(facts.imports[use.source].module.split("/"))

@@ -1,0 +1,30 @@
+"""Step 10 of journey A: everything that can be found without a model, as candidates in a fixed order."""
+
+from __future__ import annotations
+
+from panlect.checks.breaks import breaks
+from panlect.checks.report import Reporter
+from panlect.checks.text_marks import text_marks
+from panlect.checks.view import ChangeView, RepositoryView
+from panlect.finding import Candidate
+
+
+def run_checks(change: ChangeView, base: RepositoryView, head: RepositoryView) -> tuple[Candidate, ...]:
+    """What `head` breaks and hides, compared with `base`; silent wherever a scope is not known completely.
+
+    Every candidate quotes the head at least once. The order depends on the two revisions alone.
+    """
+    found = Reporter(change, base, head).candidates(breaks(change, base, head))
+    found.extend(text_marks(change, base, head))
+    return tuple(sorted(found, key=_place))
+
+
+def _place(candidate: Candidate) -> tuple[str, int, str, str, str, str]:
+    return (
+        candidate.path,
+        candidate.start_line,
+        candidate.side.value,
+        candidate.check,
+        candidate.target,
+        candidate.title,
+    )
