@@ -50,6 +50,7 @@ class Language:
 _JS_TESTS = re.compile(r"(?P<stem>.+?)[.\-_](?:test|spec)(?:-d)?\.[cm]?[jt]sx?$")
 
 TEXT = Language("text", "text")
+SCRIPT = Language("script", "text")  # a name without a suffix: its first line decides once it is read
 LANGUAGES: tuple[Language, ...] = (
     Language(
         name="python",
@@ -172,7 +173,7 @@ def _by_suffix() -> dict[str, Language]:
 @cache
 def language_named(name: str) -> Language:
     """The row called `name`; KeyError when there is none."""
-    return {language.name: language for language in (*LANGUAGES, TEXT)}[name]
+    return {language.name: language for language in (*LANGUAGES, TEXT, SCRIPT)}[name]
 
 
 def language_of(path: str, head: bytes = b"") -> Language:
@@ -186,6 +187,12 @@ def language_of(path: str, head: bytes = b"") -> Language:
         if interpreter and interpreter in language.interpreters:
             return language
     return TEXT
+
+
+def language_by_name(path: str) -> Language:
+    """The language as far as the path alone tells it: `SCRIPT` where a shebang may still decide."""
+    suffix = _suffix(path)
+    return _by_suffix().get(suffix) or (TEXT if suffix else SCRIPT)
 
 
 def kind_of(path: str, head: bytes = b"") -> Kind:

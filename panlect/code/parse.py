@@ -10,7 +10,7 @@ import tree_sitter
 from panlect.code import chunk, symbols, terms
 from panlect.code.analysis import Analysis
 from panlect.code.facts import FACTS_VERSION, scope_facts
-from panlect.code.languages import Language, is_minified, language_of, says_generated
+from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
 
 ANALYSER_VERSION = f"1.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
@@ -41,6 +41,8 @@ def analyse(path: str, source: bytes) -> Analysis:
 
 def read(language: Language, source: bytes, *, with_facts: bool = True) -> Parsed:
     """Analysis and facts of one blob from one parse, with the same promise as `analyse`."""
+    if language is SCRIPT:
+        language = language_of("", source)
     reason = unreadable(language, source)
     if reason:
         return Parsed(Analysis(language.name, "none", False, 0, skipped=reason))

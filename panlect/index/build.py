@@ -1,0 +1,34 @@
+"""Journey B in one process: commit -> entries -> unseen blobs -> analyses -> snapshot."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from panlect.git.repository import Repository
+from panlect.git.tree import list_tree
+from panlect.index.analyse import AnalysisSink, Progress, analyse_blobs
+from panlect.index.snapshot import AnalysisSource, Snapshot
+
+
+class AnalysisStore(AnalysisSource, AnalysisSink, Protocol):
+    """Where analyses are both kept and read: `index.cache.BlobCache` in the terminal."""
+
+
+def build_snapshot(
+    repository: Repository,
+    commit: str,
+    store: AnalysisStore,
+    *,
+    base: Snapshot | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Snapshot:
+    """The snapshot of `commit`, with every blob of it analysed; an overlay of `base` when that is given.
+
+    Raises GitError when git fails. What cannot be parsed is in the snapshot as skipped, with its reason.
+    """
+    listing = list_tree(repository, commit)
+    analyse_blobs(repository, listing.entries, store, progress=progress, workers=workers)
+    if base is not None:
+        return base.overlay(commit, listing.entries)
+    return Snapshot(commit, listing.entries, store, repository)
