@@ -13,6 +13,8 @@ create table webhook_delivery (
     body bytea not null,
     state text not null default 'accepted' check (state in ('accepted', 'done', 'failed')),
     state_reason text not null default '',
+    attempts int not null default 0,
+    not_before timestamptz not null default now(),
     job_id bigint,
     received_at timestamptz not null default now(),
     finished_at timestamptz,
@@ -21,7 +23,7 @@ create table webhook_delivery (
     foreign key (organisation_id, connection_id) references forge_connection (organisation_id, id) on delete cascade
 );
 select protect('webhook_delivery');
-create index delivery_waiting on webhook_delivery (received_at) where state = 'accepted';
+create index delivery_waiting on webhook_delivery (not_before) where state = 'accepted';
 grant select on webhook_delivery to panlect_app;
 grant update (state, state_reason, finished_at) on webhook_delivery to panlect_app;
 

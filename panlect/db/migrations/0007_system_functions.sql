@@ -83,9 +83,28 @@ create function delivery_enqueued(delivery uuid, job bigint) returns void
 language sql as $$ update webhook_delivery set job_id = job where id = delivery $$;
 select list_for_system('delivery_enqueued(uuid, bigint)');
 
-create function find_delivery(wanted uuid) returns setof webhook_delivery
-language sql stable as $$ select * from webhook_delivery where id = wanted $$;
-select list_for_system('find_delivery(uuid)');
+-- The delivery to work off, or nothing when that is done. Counted before the work, so that a delivery that
+-- kills its worker comes to an end too; each attempt waits longer.
+create function take_delivery(wanted uuid) returns setof webhook_delivery
+language sql as $$
+    update webhook_delivery set attempts = attempts + 1,
+        not_before = clock_timestamp() + make_interval(secs => least(600, 5 * 2 ^ attempts))
+    where id = wanted and state = 'accepted'
+    returning *
+$$;
+select list_for_system('take_delivery(uuid)');
+
+create function finish_delivery(wanted uuid, new_state text, new_reason text) returns void
+language sql as $$
+    with finished as (
+        update webhook_delivery set state = new_state, state_reason = new_reason, finished_at = clock_timestamp()
+        where id = wanted and state = 'accepted'
+        returning organisation_id, id
+    )
+    insert into history_event (organisation_id, kind, delivery_id, detail)
+    select organisation_id, 'delivery_finished', id, new_state from finished
+$$;
+select list_for_system('finish_delivery(uuid, text, text)');
 
 create function run_enqueued(wanted uuid, job bigint) returns void
 language sql as $$ update run set job_id = job where id = wanted $$;
@@ -175,14 +194,15 @@ select list_for_system('runs_without_wakeup(double precision, int)');
 
 -- The same for deliveries that were accepted and not yet worked off.
 create function deliveries_without_wakeup(silent_s double precision, at_most int)
-returns table (delivery uuid, connection_id uuid, repository text, pull_request int)
+returns table (delivery uuid, connection_id uuid, repository text, pull_request int, attempts int)
 language plpgsql as $$
 declare
     waiting webhook_delivery;
 begin
     for waiting in
-        select * from webhook_delivery d where d.state = 'accepted' and not job_is_live(d.job_id, silent_s)
-        order by d.received_at limit at_most
+        select * from webhook_delivery d
+        where d.state = 'accepted' and d.not_before <= clock_timestamp() and not job_is_live(d.job_id, silent_s)
+        order by d.not_before limit at_most
         for update skip locked
     loop
         update queue.procrastinate_jobs set status = 'failed' where id = waiting.job_id and status = 'doing';
@@ -190,6 +210,7 @@ begin
         connection_id := waiting.connection_id;
         repository := waiting.repository;
         pull_request := waiting.pull_request;
+        attempts := waiting.attempts;
         return next;
     end loop;
 end $$;

@@ -51,3 +51,7 @@ returning id
 -- What the publisher needs to find the pull request again.
 select p.id, p.repository_id, p.number, p.title, p.author, p.state, p.base_ref, p.base_sha, p.head_ref, p.head_sha, p.html_url
 from pull_request p where p.organisation_id = %s and p.id = %s
+
+-- name: find_repository
+-- A delivery names a repository; only a connected one has an organisation that wants to hear of it.
+select organisation_id, repository_id from find_repository(%(connection_id)s, %(full_name)s)

@@ -1,0 +1,102 @@
+"""The only queue loop: fetch jobs, run their tasks, stop cleanly. Hosted by a Serve replica or a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.schedule import run_schedule
+from jobs.tasks import Handlers, Workplace, register
+from panlect import queue
+from panlect.db.pool import Database
+from panlect.ledger.leases import Heartbeat
+
+if TYPE_CHECKING:
+    from procrastinate import App
+
+_LOG = logging.getLogger(__name__)
+_GRACE_S = 25.0  # for work in progress; with what follows a stop takes less than 30 s
+_RESTART_S = 1.0
+SCHEDULE_QUEUE = "jobs"  # who serves this queue also ticks
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How one worker works. Seconds; `grace_s` is what work in progress gets when the worker stops."""
+
+    queues: tuple[str, ...] = queue.QUEUES
+    concurrency: int = 2
+    lease_s: float = 30.0
+    sweep_s: float = 5.0
+    crash_limit: int = 3
+    grace_s: float = _GRACE_S
+
+
+async def run_worker(db: Database, handlers: Handlers, options: WorkerOptions, stop: asyncio.Event) -> None:
+    """Work on the queues until `stop` is set; then finish what is in progress, or give it back.
+
+    A database that goes away is waited for. Raises DatabaseError when it was not there at the start.
+    """
+    _refuse_unknown(options.queues)
+    async with db.system():
+        pass  # a wrong address is an error now, not a retry for ever
+    with Heartbeat(db.system_url, lease_s=options.lease_s) as heartbeat:
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        place = Workplace(db, handlers, heartbeat, options.lease_s, worker)
+        async with queue.opened(db.system_url, pool_size=options.concurrency + 2) as app:
+            register(app, place)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_serve(app, options, stop), name="queue")
+                if SCHEDULE_QUEUE in options.queues:
+                    group.create_task(_schedule(db, options, stop), name="schedule")
+
+
+async def _serve(app: App, options: WorkerOptions, stop: asyncio.Event) -> None:
+    from procrastinate.exceptions import ConnectorException
+
+    while not stop.is_set():
+        loop = asyncio.create_task(
+            app.run_worker_async(
+                queues=options.queues,
+                concurrency=options.concurrency,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=queue.POLL_S,
+                shutdown_graceful_timeout=options.grace_s,
+                update_heartbeat_interval=options.lease_s / 3,
+                stalled_worker_timeout=options.lease_s,
+                delete_jobs="successful",  # how the work ended stands in its run
+            )
+        )
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({loop, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
+        except ConnectorException as error:
+            _LOG.warning("The queue is not reachable and will be tried again: %s", error)
+            await asyncio.sleep(_RESTART_S)
+        finally:
+            stopping.cancel()
+            if not loop.done():  # we ourselves were cancelled: the work in progress is given back first
+                loop.cancel()
+                await asyncio.wait({loop})
+
+
+async def _schedule(db: Database, options: WorkerOptions, stop: asyncio.Event) -> None:
+    await run_schedule(
+        db, stop, every_s=options.sweep_s, crash_limit=options.crash_limit, lease_s=options.lease_s
+    )
+
+
+def _refuse_unknown(queues: Iterable[str]) -> None:
+    unknown = sorted(set(queues) - set(queue.QUEUES))
+    if unknown:
+        raise ValueError(f"unknown queues {unknown}, known are {queue.QUEUES}")
