@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panlect.code.packed import search_of, symbols_of
+from panlect.code.terms import terms_of
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +49,8 @@ class ChunkSegment:
     ordinal: Array  # of the chunk in its file
     start_line: Array
     end_line: Array
-    length: Array  # terms in the chunk
+    length: Array  # terms in the chunk, those of its path included
+    hashes: Array  # 16 bytes each
     terms: Inverted
 
 
@@ -60,11 +62,15 @@ class NameSegment:
     used: Inverted
 
 
-def chunk_segment(columns: Sequence[bytes | None]) -> ChunkSegment:
-    """The chunks of the files whose `search` columns are given in order; None for a file without one."""
-    files, ordinals, starts, ends, terms, documents, counts = ([], [], [], [], [], [], [])
+def chunk_segment(paths: Sequence[str], columns: Sequence[bytes | None]) -> ChunkSegment:
+    """The chunks of the files whose `search` columns are given in order; None for a file without one.
+
+    The words of a path count once in each of its chunks: a rename then moves them without a new analysis.
+    """
+    files, ordinals, starts, ends, hashes = [], [], [], [], []
+    terms, documents, counts = [], [], []
     total = 0
-    for file, column in enumerate(columns):
+    for file, (path, column) in enumerate(zip(paths, columns, strict=True)):
         if column is None:
             continue
         found = search_of(column)
@@ -73,9 +79,12 @@ def chunk_segment(columns: Sequence[bytes | None]) -> ChunkSegment:
         ordinals.append(np.arange(size, dtype=np.int32))
         starts.append(np.frombuffer(found.start_lines, dtype="<u4"))
         ends.append(np.frombuffer(found.end_lines, dtype="<u4"))
-        terms.append(np.frombuffer(found.terms, dtype="<u8"))
-        documents.append(np.frombuffer(found.chunks, dtype="<u4").astype(np.int32) + np.int32(total))
-        counts.append(np.frombuffer(found.counts, dtype="<u2"))
+        hashes.append(np.frombuffer(found.hashes, dtype="V16"))
+        words = np.array(sorted(set(terms_of(path))), dtype=np.uint64)
+        terms += [np.frombuffer(found.terms, dtype="<u8"), np.tile(words, size)]
+        own = np.arange(total, total + size, dtype=np.int32)
+        documents += [own[np.frombuffer(found.chunks, dtype="<u4")], np.repeat(own, len(words))]
+        counts += [np.frombuffer(found.counts, dtype="<u2"), np.ones(size * len(words), dtype=np.uint16)]
         total += size
     holders, times = _join(documents, np.int32), _join(counts, np.uint16)
     return ChunkSegment(
@@ -84,6 +93,7 @@ def chunk_segment(columns: Sequence[bytes | None]) -> ChunkSegment:
         _join(starts, np.uint32),
         _join(ends, np.uint32),
         np.bincount(holders, weights=times, minlength=total).astype(np.float32),
+        _join(hashes, np.dtype("V16")),
         invert(_join(terms, np.uint64), holders, times),
     )
 
@@ -104,5 +114,5 @@ def _invert_names(rows: Sequence[tuple[int, bytes]]) -> Inverted:
     return invert(_join(names, np.uint64), documents, np.ones(len(documents), dtype=np.uint16))
 
 
-def _join(arrays: Sequence[Array], kind: type) -> Array:
+def _join(arrays: Sequence[Array], kind: Any) -> Array:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype=kind)

@@ -90,6 +90,7 @@ class _Store:
         self._texts: dict[str, bytes] = {}
         self._text_bytes = 0
         self.analyses: dict[BlobKey, Analysis] = {}
+        self.definitions: dict[BlobKey, tuple[Definition, ...]] = {}
         self.facts: dict[BlobKey, FileFacts | None] = {}
 
     def columns(self, column: Column, keys: Sequence[BlobKey]) -> dict[BlobKey, bytes]:
@@ -132,7 +133,7 @@ class _Files:
         wanted = [key for key, kept in zip(self.keys, searched, strict=True) if kept]
         loaded = self._store.columns("search", wanted)
         rows = zip(self.keys, searched, strict=True)
-        return chunk_segment([loaded.get(key) if kept else None for key, kept in rows])
+        return chunk_segment(self.paths, [loaded.get(key) if kept else None for key, kept in rows])
 
     @cached_property
     def names(self) -> NameSegment:
@@ -232,13 +233,24 @@ class Snapshot:
 
     def definitions(self, path: str) -> tuple[Definition, ...]:
         """The definitions of a file, in the order of its text."""
-        column = self._column("symbols", path)
-        return () if column is None else definitions_of(symbols_of(column))
+        key, column = self._key(path), self._column("symbols", path)
+        if key is None or column is None:
+            return ()
+        if key not in self._store.definitions:
+            self._store.definitions[key] = definitions_of(symbols_of(column))
+        return self._store.definitions[key]
 
     def chunks(self, path: str) -> tuple[Chunk, ...]:
         """The chunks of a file, in the order of its text."""
         column = self._column("search", path)
         return () if column is None else chunks_of(search_of(column))
+
+    def references(self, path: str) -> tuple[Reference, ...]:
+        """Every use of a name in a file, in the order of its text."""
+        column = self._column("symbols", path)
+        if column is None:
+            return ()
+        return tuple(references_of(symbols_of(column)).rows(self.definitions(path)))
 
     def facts(self, path: str) -> FileFacts | None:
         """The scope facts of a file; None for a language without checks."""
@@ -277,8 +289,7 @@ class Snapshot:
         for path in self.files_using(name):
             column = self._column("symbols", path)
             if column is not None:
-                symbols = symbols_of(column)
-                rows = references_of(symbols).rows(definitions_of(symbols), name)
+                rows = references_of(symbols_of(column)).rows(self.definitions(path), name)
                 sites.extend(ReferenceSite(path, row) for row in rows)
         return tuple(sites)
 

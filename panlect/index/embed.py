@@ -1,0 +1,48 @@
+"""Text to vectors: the protocol of every embedder, and one that needs no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from panlect.code.terms import terms_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Vectors = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. Vectors of different `model_id` are never compared."""
+
+    model_id: str
+    dimension: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row of float32, of length 1, for each text (all zero for a text without words)."""
+        ...
+
+
+class HashingEmbedder:
+    """Signed feature hashing of split and stemmed terms: deterministic, no weights, no network.
+
+    It finds texts that share words, not meaning: for tests, and for where a model is not wanted.
+    """
+
+    model_id = "hashing-384"
+    dimension = 384
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the protocol says. Frequent terms of a text count with the root of their number."""
+        import numpy as np
+
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for term, times in sorted(Counter(terms_of(text)).items()):
+                sign = 1.0 if term >> 63 else -1.0
+                row[term % self.dimension] += sign * times**0.5
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return vectors
