@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from panlect.db import embedded
 from panlect.db.migrate import migrate
+from panlect.db.pool import DEFAULT_ORGANISATION, Database
 
 TEMPLATE = "panlect_template"
 _numbers = count(1)
@@ -65,6 +68,43 @@ def empty_database_url(server: embedded.Server) -> Iterator[str]:
 def administrator_url(server: embedded.Server, database_url: str) -> str:
     """The test's database as its superuser sees it: everything, whatever the policies say."""
     return server.administrator_url(database_url.rsplit("/", 1)[1])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def db(database_url: str, anyio_backend: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=12) as database:
+        yield database
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pull request to work on, and where it hangs."""
+
+    connection_id: UUID
+    repository_id: UUID
+    pull_request_id: UUID
+
+
+@pytest.fixture
+def place(administrator_url: str) -> Place:
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        row = connection.execute(
+            """with c as (insert into panlect.forge_connection (organisation_id, kind, base_url)
+                          values (%(o)s, 'github', 'https://forge.example') returning id),
+                    r as (insert into panlect.repository (organisation_id, connection_id, full_name, clone_url)
+                          select %(o)s, id, 'acme/shop', 'https://forge.example/acme/shop.git' from c returning id)
+               insert into panlect.pull_request (organisation_id, repository_id, number, base_sha, head_sha)
+               select %(o)s, r.id, 7, 'base', 'head1' from r
+               returning (select id from c), repository_id, id""",
+            {"o": DEFAULT_ORGANISATION},
+        ).fetchone()
+    assert row is not None
+    return Place(*row)
 
 
 def _url(server: embedded.Server, database: str) -> str:

@@ -1,0 +1,224 @@
+"""Tenants: what one organisation stores no other sees, whichever table it is in."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from panlect.db.pool import DEFAULT_ORGANISATION, Database
+from panlect.errors import DatabaseError
+
+pytestmark = pytest.mark.anyio
+
+# Whose rows belong to a tenant but hang on another table's organisation: none so far.
+NOT_TENANT = {"migration"}
+# The only things that happen before or across organisations. A new one is a decision: add it here too.
+LISTED = {
+    "find_token",
+    "webhook_connections",
+    "find_repository",
+    "store_delivery",
+    "delivery_enqueued",
+    "take_delivery",
+    "finish_delivery",
+    "run_enqueued",
+    "claim_run",
+    "beat_leases",
+    "expire_leases",
+    "runs_without_wakeup",
+    "deliveries_without_wakeup",
+    "work_counts",
+}
+
+
+def tables(administrator_url: str) -> list[str]:
+    with psycopg.connect(administrator_url) as connection:
+        rows = connection.execute(
+            "select c.relname from pg_class c where c.relnamespace = 'panlect'::regnamespace"
+            " and c.relkind in ('r', 'p') order by 1"
+        ).fetchall()
+    return [row[0] for row in rows if row[0] not in NOT_TENANT]
+
+
+def test_every_table_belongs_to_an_organisation_and_holds_even_its_owner_to_it(
+    administrator_url: str,
+) -> None:
+    with psycopg.connect(administrator_url) as connection:
+        for table in tables(administrator_url):
+            column = "id" if table == "organisation" else "organisation_id"
+            row = connection.execute(
+                "select c.relrowsecurity, c.relforcerowsecurity, a.attnotnull"
+                " from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = %s"
+                " where c.oid = ('panlect.' || quote_ident(%s))::regclass",
+                [column, table],
+            ).fetchone()
+            assert row == (True, True, True), table
+
+
+async def test_a_walk_over_every_table_shows_another_organisation_nothing(
+    db: Database, administrator_url: str
+) -> None:
+    other = uuid4()
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into panlect.organisation (id, slug, name) values (%s, 'other', 'Other')", [other]
+        )
+        for organisation in (DEFAULT_ORGANISATION, other):
+            fill(connection, organisation)
+        for table in tables(administrator_url):
+            count = connection.execute(
+                sql.SQL("select count(*) from panlect.{}").format(sql.Identifier(table))
+            ).fetchone()
+            assert count is not None
+            assert count[0] >= 2 or table.startswith("chunk_embedding_"), f"{table}: nothing to hide"
+    walked = [table for table in tables(administrator_url) if not table.startswith("chunk_embedding_")]
+    for organisation in (DEFAULT_ORGANISATION, other):
+        for table in walked:
+            column = "id" if table == "organisation" else "organisation_id"
+            async with db.organisation(organisation) as connection:
+                query = sql.SQL("select distinct {} from {}").format(
+                    sql.Identifier(column), sql.Identifier(table)
+                )
+                seen = [row[0] for row in await (await connection.execute(query)).fetchall()]
+            assert seen == [organisation], table
+
+
+async def test_without_an_organisation_there_is_nothing_to_see(db: Database, administrator_url: str) -> None:
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        fill(connection, DEFAULT_ORGANISATION)
+    async with db.organisation(DEFAULT_ORGANISATION) as connection:
+        await connection.execute("select set_config('app.organisation_id', '', true)")
+        assert await (await connection.execute("select count(*) from run")).fetchone() == (0,)
+
+
+async def test_a_row_for_another_organisation_is_refused(db: Database) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        async with db.organisation(DEFAULT_ORGANISATION) as connection:
+            await connection.execute(
+                "insert into run (organisation_id, kind) values (gen_random_uuid(), 'job')"
+            )
+
+
+async def test_the_partitions_of_a_table_cannot_be_read_around_it(db: Database) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        async with db.organisation(DEFAULT_ORGANISATION) as connection:
+            await connection.execute("select * from chunk_embedding_3")
+
+
+async def test_nothing_of_a_transaction_is_left_for_the_next_one(database_url: str) -> None:
+    async with Database(database_url, pool_size=1) as db:
+        async with db.organisation(DEFAULT_ORGANISATION) as connection:
+            inside = await (await connection.execute("select current_user")).fetchone()
+        assert inside == ("panlect_app",)
+        with pytest.raises(ZeroDivisionError):
+            async with db.organisation(DEFAULT_ORGANISATION):
+                raise ZeroDivisionError
+        async with db.system() as connection:
+            after = await (
+                await connection.execute("select current_user, current_setting('app.organisation_id')")
+            ).fetchone()
+        assert after == ("panlect_system", "")
+
+
+async def test_the_system_role_reads_no_table_itself(db: Database, administrator_url: str) -> None:
+    for table in tables(administrator_url):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with db.system() as connection:
+                await connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+
+
+def test_the_list_of_functions_across_organisations_is_complete(administrator_url: str) -> None:
+    with psycopg.connect(administrator_url) as connection:
+        rows = connection.execute(
+            "select p.proname, r.rolname, has_function_privilege('panlect_app', p.oid, 'execute'),"
+            " p.proconfig is not null"
+            " from pg_proc p join pg_roles r on r.oid = p.proowner"
+            " where p.pronamespace in ('panlect'::regnamespace, 'queue'::regnamespace) and p.prosecdef"
+        ).fetchall()
+    assert {row[0] for row in rows} == LISTED
+    assert {row[1:] for row in rows} == {("panlect_definer", False, True)}
+
+
+def test_no_role_walks_past_row_level_security(administrator_url: str) -> None:
+    with psycopg.connect(administrator_url) as connection:
+        rows = connection.execute(
+            "select rolname from pg_roles where (rolbypassrls or rolsuper) and rolname like 'panlect%'"
+        ).fetchall()
+    assert rows == []
+
+
+async def test_history_can_be_added_to_and_nothing_else(db: Database) -> None:
+    for statement in ("update history_event set kind = 'x'", "delete from history_event"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with db.organisation(DEFAULT_ORGANISATION) as connection:
+                await connection.execute(statement)
+
+
+async def test_what_a_verdict_says_cannot_be_changed(db: Database) -> None:
+    for statement in (
+        "update review set verdict = 'REVIEWED'",
+        "update finding set severity = 'P3'",
+        "delete from finding",
+        "update hunk_coverage set state = 'read'",
+        "delete from suppressed_finding",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with db.organisation(DEFAULT_ORGANISATION) as connection:
+                await connection.execute(statement)
+
+
+async def test_a_server_that_is_not_there_is_a_clear_error() -> None:
+    async with Database("postgresql://panlect:x@127.0.0.1:1/panlect") as db:
+        with pytest.raises(DatabaseError, match=r"(?s)cannot be reached.*DATABASE_URL"):
+            async with db.system():
+                pass
+
+
+def fill(connection: psycopg.Connection, organisation: UUID) -> None:
+    """One row in every tenant table, as the superuser."""
+    ids = {name: uuid4() for name in ("connection", "repository", "pull", "run", "review", "snapshot")}
+    values = {
+        "org": organisation,
+        **ids,
+        "sha": b"\1" * 20,
+        "hash": b"\2" * 16,
+        "token": organisation.bytes * 2,
+    }
+    for statement in FILL.strip().split(";\n"):
+        connection.execute(statement, values)
+
+
+FILL = """
+set search_path = panlect, public;
+insert into api_token (organisation_id, name, token_sha256) values (%(org)s, 't', %(token)s);
+insert into forge_connection (id, organisation_id, kind, base_url) values (%(connection)s, %(org)s, 'github', 'u');
+insert into repository (id, organisation_id, connection_id, full_name, clone_url)
+    values (%(repository)s, %(org)s, %(connection)s, 'o/r', 'u');
+insert into pull_request (id, organisation_id, repository_id, number, base_sha, head_sha)
+    values (%(pull)s, %(org)s, %(repository)s, 1, 'b', 'h');
+insert into webhook_delivery (organisation_id, connection_id, delivery_id, forge, event, body)
+    values (%(org)s, %(connection)s, 'd', 'github', 'e', 'x');
+insert into run (id, organisation_id, kind) values (%(run)s, %(org)s, 'review');
+insert into step (organisation_id, run_id, name, state, ms) values (%(org)s, %(run)s, 's', 'done', 1);
+insert into history_event (organisation_id, kind) values (%(org)s, 'run_created');
+insert into blob_analysis (organisation_id, blob_sha, analyser, facts, search, symbols)
+    values (%(org)s, %(sha)s, '1', 'f', 's', 'y');
+insert into chunk (organisation_id, chunk_hash, text) values (%(org)s, %(hash)s, 't');
+insert into chunk_embedding (organisation_id, repository_id, chunk_hash, model, embedding)
+    values (%(org)s, %(repository)s, %(hash)s, 'm', array_fill(0.05::real, array[384])::halfvec(384));
+insert into snapshot (id, organisation_id, repository_id, commit_sha, analyser)
+    values (%(snapshot)s, %(org)s, %(repository)s, 'c', '1');
+insert into snapshot_entry (organisation_id, snapshot_id, path, blob_sha, mode)
+    values (%(org)s, %(snapshot)s, 'p', %(sha)s, 33188);
+insert into review (id, organisation_id, repository_id, pull_request_id, run_id, head_sha, base_sha, cause, verdict)
+    values (%(review)s, %(org)s, %(repository)s, %(pull)s, %(run)s, 'h', 'b', 'c', 'REVIEWED');
+insert into finding (organisation_id, review_id, ordinal, fingerprint, check_id, severity, category, side, title,
+    body, evidence, related) values (%(org)s, %(review)s, 0, 'f', 'c', 'P1', 'contract', 'head', 't', 'b', '[]', '[]');
+insert into suppressed_finding (organisation_id, review_id, ordinal, stage, reason, check_id, path, start_line, title)
+    values (%(org)s, %(review)s, 0, 's', 'r', 'c', 'p', 1, 't');
+insert into hunk_coverage (organisation_id, review_id, ordinal, path, start_line, end_line, side, kind, state)
+    values (%(org)s, %(review)s, 0, 'p', 1, 2, 'head', 'code', 'read')
+"""
