@@ -317,6 +317,19 @@ class Snapshot:
         }
         return tuple(sorted(found, key=lambda test: (-_shared_folders(path, test), test)))
 
+    def files_of_stem(self, stem: str) -> tuple[str, ...]:
+        """The files that a test named after `stem` may test, by path."""
+        return self._stems.get(stem, ())
+
+    @cached_property
+    def _stems(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for path in self._entries:
+            pure = PurePosixPath(path)
+            stem = pure.parent.name if pure.stem in ("__init__", "index") else pure.stem
+            found.setdefault(stem, []).append(path)
+        return {stem: tuple(paths) for stem, paths in found.items()}
+
     @cached_property
     def _tests(self) -> dict[tuple[str, str], list[str]]:
         """(stem, language family) -> test files that name it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,7 +147,7 @@ def _by_file(scored: Sequence[_Scored]) -> list[_Scored]:
         total = rerank.file_score([one.score for one in chunks])
         ranked += [(total, chunks[0]), *((one.score, one) for one in chunks[1:])]
     ranked.sort(key=lambda pair: (-pair[0], pair[1].path, pair[1].start_line))
-    return [one for _, one in ranked]
+    return [replace(one, score=total) for total, one in ranked]
 
 
 def _hit(snapshot: Snapshot, lexical: Lexical, asked: Asked, query: str, one: _Scored) -> Hit:
