@@ -32,6 +32,8 @@ _WORLDS: dict[str, Callable[[RepositoryView], World]] = {
     "python": PythonWorld,
     "typescript": TypeScriptWorld,
 }
+MAX_ALIASES = 5
+"""Renamings followed from a definition to its uses: real code has one or two."""
 _SUFFIX = re.compile(r"\.(?:d\.)?[cm]?[a-z]+\Z")
 
 
@@ -74,6 +76,13 @@ class Lines:
         """The first line of first..last that the change adds (or removes), None when it touches none."""
         numbers = (self._removed if side is Side.BASE else self._added).get(path, ())
         return next((number for number in numbers if first <= number <= last), None)
+
+    def run_start(self, path: str, line: int) -> int:
+        """The first line of the removed run that `line` of the base stands in."""
+        numbers = set(self.removed(path))
+        while line - 1 in numbers:
+            line -= 1
+        return line
 
     def removed(self, path: str) -> tuple[int, ...]:
         """The removed lines of a file of the base, in order."""
@@ -163,7 +172,7 @@ class _Comparison:
         holder = self._lines.old_path.get(use.place.holder, use.place.holder)
         before = self._base.site(Place(holder, use.place.name))
         if before is not None:
-            name = use.place.name or use.target
+            name = use.place.name or before.path
             return Cause("removed", Side.BASE, before.path, before.line, before.end_line, name, before)
         return self._cause_at_use(use)
 
@@ -218,7 +227,27 @@ def affected_names(
                 names.update(_SUFFIX.sub("", path or "").split("/"))
         if _stars(before) != _stars(after):
             names.update(_reachable(before, base), _reachable(after, head))
-    return frozenset(names) - {""}
+    names.discard("")
+    _follow_aliases(names, base)
+    _follow_aliases(names, head)
+    return frozenset(names)
+
+
+def _follow_aliases(names: set[str], view: RepositoryView) -> None:
+    """Add what affected names are called where a file passes them on under another name."""
+    pairs = {
+        pair
+        for facts in view.all_facts().values()
+        for pair in (
+            *((fact.name, fact.alias) for fact in facts.imports if fact.name != fact.alias),
+            *((export.local, export.name) for export in facts.exports if export.local != export.name),
+        )
+    }
+    for _ in range(MAX_ALIASES):
+        fresh = {alias for name, alias in pairs if name in names} - names - {"", "*"}
+        if not fresh:
+            return
+        names.update(fresh)
 
 
 def _meanings(facts: FileFacts | None) -> set[tuple[str, object]]:
@@ -228,7 +257,8 @@ def _meanings(facts: FileFacts | None) -> set[tuple[str, object]]:
     for owner in facts.classes:
         found.update((method.name, (owner.name, method.signature)) for method in owner.methods)
         found.add((owner.name, owner.bases))
-    found.update((export.name, ("export", export.local, export.module)) for export in facts.exports)
+    local = {binding.name: _meaning(facts, binding) for binding in facts.bindings}
+    found.update((e.name, ("export", e.module, e.local, local.get(e.local))) for e in facts.exports)
     found.update((name, "listed") for name in facts.listed or ())
     return found
 

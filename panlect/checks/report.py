@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Sequence
 
 from panlect.checks.breaks import Break, Cause, Lines
@@ -39,15 +40,27 @@ class Reporter:
         """One candidate per check and cause."""
         groups: dict[tuple[str, str, str, int, str], list[Break]] = {}
         for each in found:
-            cause = each.cause
-            line = 0 if cause.kind == "use" else cause.line  # one wrong name in one file is one cause
-            key = (each.use.check, cause.side.value, cause.path, line, cause.name)
+            line, name = self._identity(each)
+            key = (each.use.check, each.cause.side.value, each.cause.path, line, name)
             groups.setdefault(key, []).append(each)
         return [self._candidate(group) for group in groups.values()]
 
+    def _identity(self, each: Break) -> tuple[int, str]:
+        """What makes two breaks one: line and name of the definition, less where that would only repeat."""
+        cause = each.cause
+        if cause.before is None or not cause.before.kind:
+            return 0, cause.name  # one name without a definition in one file
+        if each.use.check == NAME_UNRESOLVED and cause.before.kind == "import":
+            return self._lines.run_start(cause.path, cause.line), ""  # imports taken away together
+        return cause.line, cause.name
+
     def _candidate(self, group: list[Break]) -> Candidate:
-        uses = _distinct(each.use for each in group)
-        cause = min((each.cause for each in group), key=lambda cause: (cause.path, cause.line))
+        causes = sorted(
+            (each.cause for each in group), key=lambda cause: (cause.path, cause.line, cause.name)
+        )
+        cause = causes[0]
+        uses = _distinct((each.use for each in group), near=posixpath.dirname(cause.path))
+        names = list(dict.fromkeys(each.name for each in causes))
         side, path, first, last = self._anchor(cause)
         more = len(uses) - MAX_RELATED
         return Candidate(
@@ -57,12 +70,12 @@ class Reporter:
             start_line=first,
             end_line=last,
             side=side,
-            title=self._title(cause, uses),
-            body=self._body(cause, uses) + (f" And {more} more." if more > 0 else ""),
+            title=self._title(cause, uses, names),
+            body=self._body(cause, uses, names) + (f" And {more} more." if more > 0 else ""),
             evidence=self._evidence(cause, uses),
             related=tuple(Place(use.path, use.line, use.line) for use in uses[:MAX_RELATED]),
             target=cause.name,
-            enclosing=cause.name if cause.kind != "use" else uses[0].enclosing,
+            enclosing=cause.name if cause.before is not None and cause.before.kind else uses[0].enclosing,
             in_tests=all(is_test(use.path) for use in uses),
         )
 
@@ -79,31 +92,40 @@ class Reporter:
 
     # -- words --------------------------------------------------------------------------------------
 
-    def _title(self, cause: Cause, uses: Sequence[Judged]) -> str:
-        use = uses[0]
-        name = cause.name.rsplit(".", 1)[-1] if use.check != IMPORT_MISSING else cause.name
+    def _title(self, cause: Cause, uses: Sequence[Judged], names: Sequence[str]) -> str:
+        use, count = uses[0], len(uses)
+        name = (
+            cause.name.rsplit(".", 1)[-1]
+            if cause.before is None or cause.before.kind != "module"
+            else cause.name
+        )
         if use.check == CALL_MISMATCH:
             return _call_title(cause, uses, name)
         if cause.kind == "removed":
-            verb = "imports" if use.check == IMPORT_MISSING else "uses"
-            noun = "file still imports" if verb == "imports" else "place still uses"
-            if len(uses) > 1:
-                noun = "files still import" if verb == "imports" else "places still use"
-            return f"`{name}` is gone, but {len(uses)} {noun} it"
+            told = (
+                f"{_names(names[:2])} and {len(names) - 2} more are"
+                if len(names) > 2
+                else f"{_names(names)} are"
+            )
+            told = f"`{name}` is" if len(names) == 1 else told
+            it = "it" if len(names) == 1 else "them"
+            if use.check == IMPORT_MISSING:
+                return f"{told} gone, but {count} {'file still imports' if count == 1 else 'imports still name'} {it}"
+            return f"{told} gone, but {count} {'place still uses' if count == 1 else 'places still use'} {it}"
         if use.check == IMPORT_MISSING:
             return f"`{use.target}` does not exist, but is imported"
         if use.check == MEMBER_MISSING:
             return f"`{use.target}` does not exist"
         return f"`{name}` is not defined"
 
-    def _body(self, cause: Cause, uses: Sequence[Judged]) -> str:
+    def _body(self, cause: Cause, uses: Sequence[Judged], names: Sequence[str]) -> str:
         use = uses[0]
         where = ", ".join(f"{each.path}:{each.line}" for each in uses[:MAX_RELATED])
         if use.check == CALL_MISMATCH:
             told = _call_body(cause, use, where)
         elif cause.kind == "removed":
             told = (
-                f"`{cause.name}` stood at {cause.path}:{cause.line} before this change. Still used: {where}."
+                f"{_names(names)} stood at {cause.path}:{cause.line} before this change. Still used: {where}."
             )
             told += self._hint(cause)
         else:
@@ -119,7 +141,10 @@ class Reporter:
     def _hint(self, cause: Cause) -> str:
         """Where the definition went, when the change shows one place it can have gone."""
         before = cause.before
-        if before is None or before.kind in ("", "module", "import", "variable"):
+        if before is not None and before.kind == "module":
+            now = self._lines.new_path.get(before.path)
+            return f" It is now {now}." if now is not None else ""
+        if before is None or before.kind in ("", "import", "variable"):
             return ""
         moved, renamed = [], []
         for file in self._change.files:
@@ -164,9 +189,13 @@ class Reporter:
         return Evidence(path, first, last, side, quote) if quote.strip() else None
 
 
-def _distinct(uses: Iterable[Judged]) -> list[Judged]:
-    """In order of place; product code before tests, because it is what a reader fixes first."""
-    ordered = sorted(uses, key=lambda use: (is_test(use.path), use.path, use.line, use.target))
+def _distinct(uses: Iterable[Judged], *, near: str) -> list[Judged]:
+    """Product code before tests, the cause's own directory first: the order in which a reader fixes them."""
+
+    def order(use: Judged) -> tuple[bool, bool, str, int, str]:
+        return is_test(use.path), posixpath.dirname(use.path) != near, use.path, use.line, use.target
+
+    ordered = sorted(uses, key=order)
     return list({(use.path, use.line): use for use in reversed(ordered)}.values())[::-1]
 
 
@@ -177,12 +206,14 @@ def _call_title(cause: Cause, uses: Sequence[Judged], name: str) -> str:
         if fault.missing:
             return f"`{name}()` now needs {_names(fault.missing)}; {calls} the old arguments"
         if fault.unknown:
-            return f"`{name}()` no longer takes {_names(fault.unknown)}; {calls} the old arguments"
+            return (
+                f"`{name}()` no longer takes the keyword {_names(fault.unknown)}; {calls} the old arguments"
+            )
         return f"`{name}()` now takes fewer arguments; {calls} the old ones"
     if fault.missing:
         return f"`{name}()` is called without {_names(fault.missing)}"
     if fault.unknown:
-        return f"`{name}()` takes no {_names(fault.unknown)}"
+        return f"`{name}()` takes no keyword {_names(fault.unknown)}"
     return f"`{name}()` is called with {fault.surplus} argument{'s' * (fault.surplus > 1)} too many"
 
 
@@ -200,5 +231,5 @@ def _call_body(cause: Cause, use: Judged, where: str) -> str:
     return f"The call at {use.path}:{use.line} {' and '.join(parts)}.{at} Calls that do not fit: {where}."
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)

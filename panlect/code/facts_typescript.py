@@ -48,6 +48,8 @@ _GLOBALS = words(
 )
 _OMITTABLE = frozenset({b"any", b"unknown", b"void", b"undefined"})
 _EXPECTED_ERROR = re.compile(rb"@ts-(?:expect-error|ignore)")
+# The grammar reads `using x = f()` as two statements, and so does not see that it binds x.
+_USING = re.compile(rb"\busing\s+([A-Za-z_$][\w$]*)\s*=")
 _FUNCTIONS = (
     "function_expression",
     "generator_function",
@@ -125,6 +127,9 @@ class _Walk:
         self.ambient: set[str] = set()
         self.opaque = b"@ts-nocheck" in source[:2048]
         self.is_module = False
+        for found in _USING.finditer(source):
+            line = source.count(b"\n", 0, found.start()) + 1
+            self._bind(self.module, found.group(1).decode("utf-8", "replace"), _Bound("variable", line, line))
         self._stack: list[tuple[Node, _Scope]] = []
         self._handlers: dict[str, Callable[[Node, _Scope], None]] = {
             "identifier": self._identifier,
