@@ -101,6 +101,15 @@ def read_repository(request: Request, who: Login, repo: Repo) -> dict[str, Any]:
     return repository_json(forge_of(request), repo)
 
 
+@router.get("/repos/{owner}/{name}/branches/{branch:path}")
+def read_branch(request: Request, who: Login, repo: Repo, branch: str) -> dict[str, Any]:
+    """A branch with its newest commit."""
+    found = repos.heads(forge_of(request).git(repo["full_name"])).get(branch)
+    if found is None:
+        raise HTTPException(404, "Branch not found")
+    return {"name": branch, "commit": {"sha": found}, "protected": False}
+
+
 @router.get("/repos/{owner}/{name}/pulls")
 def list_pulls(
     request: Request,

@@ -12,7 +12,7 @@ from panlect.db.sql import query
 from panlect.errors import BadSignatureError, ForgeError
 from panlect.forge import github, http
 from panlect.forge.types import Delivery
-from panlect.keyring import KeyRing
+from panlect.keyring import Keyring
 from panlect.metrics import Metrics
 
 TOKEN, WEBHOOK_SECRET = "forge-token", "webhook-secret"
@@ -33,7 +33,7 @@ class Connections:
     """Stores connections, checks deliveries against them, opens clients to them."""
 
     def __init__(
-        self, db: Database, keys: KeyRing, *, allow: Sequence[str] = (), metrics: Metrics | None = None
+        self, db: Database, keys: Keyring, *, allow: Sequence[str] = (), metrics: Metrics | None = None
     ) -> None:
         self._db, self._keys, self._allow = db, keys, tuple(allow)
         self._metrics = metrics or Metrics()
@@ -45,8 +45,10 @@ class Connections:
 
     async def add(self, organisation_id: UUID, *, base_url: str, token: str, secret: str, login: str) -> UUID:
         """Store a GitHub-compatible host, or give the known one of the same address new secrets; its id."""
-        sealed = self._keys.encrypt(token.encode(), organisation_id, TOKEN)
-        sealed_secret = self._keys.encrypt(secret.encode(), organisation_id, WEBHOOK_SECRET)
+        sealed = self._keys.encrypt(token.encode(), organisation_id=organisation_id, purpose=TOKEN)
+        sealed_secret = self._keys.encrypt(
+            secret.encode(), organisation_id=organisation_id, purpose=WEBHOOK_SECRET
+        )
         async with self._db.organisation(organisation_id) as connection:
             known = await (
                 await connection.execute(
@@ -71,7 +73,7 @@ class Connections:
             ).fetchone()
         if row is None:
             raise ForgeError("The connection to this code host is gone.", fix="Connect the repository again.")
-        token = self._keys.decrypt(bytes(row[2]), organisation_id, TOKEN).decode()
+        token = self._keys.decrypt(bytes(row[2]), organisation_id=organisation_id, purpose=TOKEN).decode()
         return Connection(connection_id, organisation_id, row[0], row[1], token)
 
     @asynccontextmanager
@@ -92,7 +94,12 @@ class Connections:
             ).fetchall()
         for row in rows:
             connection_id, organisation_id, sealed = row[0], row[1], row[5]
-            secrets = [self._keys.decrypt(bytes(s), organisation_id, WEBHOOK_SECRET).decode() for s in sealed]
+            secrets = [
+                self._keys.decrypt(
+                    bytes(one), organisation_id=organisation_id, purpose=WEBHOOK_SECRET
+                ).decode()
+                for one in sealed
+            ]
             try:
                 github.verify(body, headers, secrets)
             except BadSignatureError:

@@ -9,12 +9,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from gidgethub import ValidationFailure, sansio
 
 from panlect.errors import BadPayloadError, BadSignatureError, ForgeError
-from panlect.forge.types import Check, Delivery, InlineComment, PostedReview, PullRequest, Request, ReviewPost
+from panlect.forge.types import (
+    Branch,
+    Check,
+    Delivery,
+    HostedRepository,
+    InlineComment,
+    PostedReview,
+    PullRequest,
+    Request,
+    ReviewPost,
+)
 
 ACCEPT = sansio.accept_format()
 SYNC_ACTIONS = frozenset({"opened", "reopened", "synchronize", "ready_for_review", "edited"})
@@ -124,6 +135,11 @@ def get_repository(repository: str) -> Request:
     return Request("GET", f"/repos/{repository}")
 
 
+def get_branch(repository: str, branch: str) -> Request:
+    """GET a branch with its newest commit."""
+    return Request("GET", f"/repos/{repository}/branches/{quote(branch, safe='')}")
+
+
 def get_pull_request(repository: str, number: int) -> Request:
     """GET a pull request."""
     return Request("GET", f"/repos/{repository}/pulls/{number}")
@@ -231,6 +247,37 @@ def pull_request(answer: Any) -> PullRequest:
         and _FULL_NAME.fullmatch(found.repository)
     ):
         raise ForgeError("The host named a commit or repository that cannot be.")
+    return found
+
+
+def branch(answer: Any) -> Branch:
+    """A branch. Raises ForgeError when it is not described as GitHub does."""
+    try:
+        found = Branch(str(answer["name"]), str(answer["commit"]["sha"]))
+    except (KeyError, TypeError) as error:
+        raise ForgeError(
+            "The host described a branch in a way we cannot read.", why=repr(error)[:200]
+        ) from error
+    if not _SHA.fullmatch(found.head_sha):
+        raise ForgeError("The host named a commit that cannot be.")
+    return found
+
+
+def hosted_repository(answer: Any) -> HostedRepository:
+    """A repository. Raises ForgeError when it is not described as GitHub does."""
+    try:
+        found = HostedRepository(
+            str(answer["full_name"]),
+            str(answer["clone_url"]),
+            str(answer["default_branch"]),
+            str(answer.get("html_url", "")),
+        )
+    except (KeyError, TypeError) as error:
+        raise ForgeError(
+            "The host described a repository in a way we cannot read.", why=repr(error)[:200]
+        ) from error
+    if not _FULL_NAME.fullmatch(found.full_name):
+        raise ForgeError("The host named a repository that cannot be.")
     return found
 
 

@@ -18,7 +18,16 @@ from gidgethub import sansio
 from panlect.egress import vet
 from panlect.errors import ForgeError, ForgeUnavailableError
 from panlect.forge import github
-from panlect.forge.types import Check, PostedReview, PullRequest, Request, Response, ReviewPost
+from panlect.forge.types import (
+    Branch,
+    Check,
+    HostedRepository,
+    PostedReview,
+    PullRequest,
+    Request,
+    Response,
+    ReviewPost,
+)
 from panlect.metrics import FORGE_SECONDS, Metrics
 
 _MAX_ANSWER = 32 * 1024 * 1024
@@ -46,12 +55,14 @@ class ForgeClient:
         """The pull request as it is now."""
         return github.pull_request(await self._one(github.get_pull_request(repository, number)))
 
-    async def repository(self, repository: str) -> dict[str, Any]:
-        """The repository: `clone_url`, `default_branch`."""
-        answer = await self._one(github.get_repository(repository))
-        if not isinstance(answer, dict):
-            raise ForgeError(f"The host described {repository} in a way we cannot read.")
-        return answer
+    async def repository(self, repository: str) -> HostedRepository:
+        """The repository as it is now."""
+        return github.hosted_repository(await self._one(github.get_repository(repository)))
+
+    async def default_branch(self, repository: str) -> Branch:
+        """The default branch with its newest commit."""
+        name = (await self.repository(repository)).default_branch
+        return github.branch(await self._one(github.get_branch(repository, name)))
 
     async def open_pull_requests(self, repository: str) -> list[PullRequest]:
         """Every open pull request."""

@@ -41,6 +41,24 @@ class PullRequest:
     html_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class HostedRepository:
+    """A repository as its host describes it."""
+
+    full_name: str
+    clone_url: str
+    default_branch: str
+    html_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch and its newest commit."""
+
+    name: str
+    head_sha: str
+
+
 class Conclusion(StrEnum):
     """How a check ended, in GitHub's words."""
 

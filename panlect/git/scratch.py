@@ -1,4 +1,4 @@
-"""What stands in a work tree, as a tree object: so that a review of it is like any other.
+"""Trees that no commit holds: a work tree as it stands, or a base with a diff applied.
 
 Objects go to a temporary directory beside the repository's own (read through alternates); the
 repository itself, its index and its files stay as they are. No filter or hook runs.
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from panlect.errors import BadInputError
+from panlect.errors import BadInputError, GitError
 from panlect.git.repository import Repository
 from panlect.git.run import Limits, checked_sha, git
 
@@ -33,6 +33,32 @@ def uncommitted(repository: Repository) -> Iterator[tuple[Repository, str]]:
             f"{repository.git_dir} has no work tree.",
             fix="Leave out --uncommitted, or give the path of a clone.",
         )
+    with _scratch(repository) as pending:
+        yield pending, _write_tree(repository, pending, repository.work_tree)
+
+
+@contextmanager
+def applied(repository: Repository, base_sha: str, diff: bytes) -> Iterator[tuple[Repository, str]]:
+    """(repository that also sees the new objects, id of the tree) of `base_sha` with `diff` applied.
+
+    Raises BadInputError when the diff does not apply.
+    """
+    with _scratch(repository) as pending:
+        pending.run("read-tree", checked_sha(base_sha))
+        try:
+            pending.run("apply", "--cached", "--whitespace=nowarn", "-", stdin=diff, limits=_LIMITS)
+        except GitError as error:
+            raise BadInputError(
+                f"The diff does not apply to {base_sha[:8]}.",
+                why=error.why,
+                fix="Name the base it was made against.",
+            ) from error
+        yield pending, checked_sha(pending.run("write-tree", "--missing-ok").stdout.decode().strip())
+
+
+@contextmanager
+def _scratch(repository: Repository) -> Iterator[Repository]:
+    """The same repository, writing objects and an index of its own to a directory that goes away."""
     with TemporaryDirectory(prefix="panlect-") as scratch:
         objects = Path(scratch) / "objects"
         objects.mkdir()
@@ -44,8 +70,7 @@ def uncommitted(repository: Repository) -> Iterator[tuple[Repository, str]]:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(Path(common) / "objects"),
             "GIT_INDEX_FILE": str(Path(scratch) / "index"),
         }
-        pending = replace(repository, extra_env={**repository.extra_env, **env})
-        yield pending, _write_tree(repository, pending, repository.work_tree)
+        yield replace(repository, extra_env={**repository.extra_env, **env})
 
 
 def _write_tree(repository: Repository, pending: Repository, top: Path) -> str:

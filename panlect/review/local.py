@@ -1,0 +1,193 @@
+"""The terminal's way through both journeys: any local repository, no server, no database, no network."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from panlect.errors import BadInputError
+from panlect.finding import Severity, Side, Verdict, VerdictKind
+from panlect.git.repository import Repository, open_repository
+from panlect.git.scratch import applied, uncommitted
+from panlect.index.build import build_snapshot
+from panlect.index.cache import BlobCache
+from panlect.index.snapshot import Snapshot
+from panlect.ledger.steps import MemorySteps
+from panlect.review.report import review_json
+from panlect.review.run import Subject, review
+from panlect.settings import load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MODE = "lexical+graph"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequest:
+    """What `panlect review` was asked."""
+
+    repo: Path
+    base: str = ""
+    head: str = ""
+    uncommitted: bool = False
+    fail_on: str = ""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReview:
+    """A verdict with the two revisions it speaks of, to print and to write."""
+
+    verdict: Verdict
+    base: Snapshot
+    head: Snapshot
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of `panlect review`."""
+        return review_json(self.verdict, mode=MODE, ms=self.seconds * 1000)
+
+    def print(self, console: Console) -> None:
+        """Findings with code frames, then one honest line."""
+        from panlect.review.terminal import print_review
+
+        print_review(console, self.verdict, self._lines, seconds=self.seconds)
+
+    def _lines(self, path: str, side: Side) -> list[str]:
+        snapshot = self.base if side is Side.BASE else self.head
+        if not snapshot.exists(path):
+            return []
+        return snapshot.text(path).decode("utf-8", "replace").splitlines()
+
+
+@contextmanager
+def review_local(request: ReviewRequest, *, progress: Progress | None = None) -> Iterator[LocalReview]:
+    """The review of a local change, with its snapshots open while the block runs.
+
+    Raises BadInputError for a repository or revision that is not there, GitError when git fails.
+    """
+    _severity(request.fail_on)  # a wrong flag is said before the work
+    began = time.perf_counter()
+    repository = open_repository(request.repo)
+    with _revisions(repository, request) as (readable, base_sha, head_sha), _cache() as cache:
+
+        async def snapshots(_: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
+            return _pair(readable, base, head, cache, progress)
+
+        kept: list[tuple[Snapshot, Snapshot]] = []
+
+        async def remembered(repo: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
+            kept.append(await snapshots(repo, base, head))
+            return kept[-1]
+
+        verdict = asyncio.run(review(Subject(readable, base_sha, head_sha), remembered, MemorySteps()))
+        yield LocalReview(verdict, *kept[-1], seconds=time.perf_counter() - began)
+
+
+def exit_code(verdict: Verdict, request: ReviewRequest) -> int:
+    """0 fine; 1 a finding at or above --fail-on; 3 could not review; 4 PARTIAL under --strict."""
+    if verdict.kind is VerdictKind.FAILED:
+        return 3
+    threshold = _severity(request.fail_on)
+    if threshold is not None and any(finding.severity.at_least(threshold) for finding in verdict.findings):
+        return 1
+    return 4 if request.strict and verdict.kind is VerdictKind.PARTIAL else 0
+
+
+def search_local(
+    repo: Path, rev: str, query: str, k: int, *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The JSON of `panlect search`. Raises BadInputError for a repository or revision that is not there."""
+    from panlect.search.query import answer
+
+    if not query.strip():
+        raise BadInputError("The query is empty.", fix="Ask for words or names.")
+    repository = open_repository(repo)
+    commit = repository.resolve(rev)
+    with _cache() as cache:
+        return answer(
+            build_snapshot(repository, commit, cache, progress=_named(progress, "analysing")), query, k
+        )
+
+
+def context_local(
+    repo: Path,
+    base: str,
+    head: str,
+    diff: Path | None,
+    budget: int,
+    k: int,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The JSON of `panlect context`, for a head or for a diff against the base."""
+    from panlect.change import read_change
+    from panlect.context.gather import gather_context
+
+    repository = open_repository(repo)
+    if diff is None:
+        request = ReviewRequest(repo, base=base, head=head)
+        with _revisions(repository, request) as (readable, base_sha, head_sha), _cache() as cache:
+            pair = _pair(readable, base_sha, head_sha, cache, progress)
+            return gather_context(read_change(readable, base_sha, head_sha), *pair, budget).as_json(k)
+    base_sha = repository.resolve(base or "HEAD")
+    with applied(repository, base_sha, _read(diff)) as (readable, tree), _cache() as cache:
+        pair = _pair(readable, base_sha, tree, cache, progress)
+        return gather_context(read_change(readable, base_sha, tree), *pair, budget).as_json(k)
+
+
+@contextmanager
+def _revisions(repository: Repository, request: ReviewRequest) -> Iterator[tuple[Repository, str, str]]:
+    """(repository to read from, merge base, head) of what was asked; found by itself where not said."""
+    head_sha = repository.resolve(request.head or "HEAD")
+    if request.uncommitted:
+        base_sha = (
+            repository.merge_base(repository.resolve(request.base), head_sha) if request.base else head_sha
+        )
+        with uncommitted(repository) as (readable, tree):
+            yield readable, base_sha, tree
+        return
+    base = repository.resolve(request.base or repository.default_base(head_sha))
+    yield repository, repository.merge_base(base, head_sha), head_sha
+
+
+def _pair(
+    repository: Repository, base_sha: str, head_sha: str, cache: BlobCache, progress: Progress | None
+) -> tuple[Snapshot, Snapshot]:
+    said = _named(progress, "analysing")
+    base = build_snapshot(repository, base_sha, cache, progress=said)
+    return base, build_snapshot(repository, head_sha, cache, base=base, progress=said)
+
+
+def _cache() -> BlobCache:
+    settings = load()
+    return BlobCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+
+
+def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _severity(name: str) -> Severity | None:
+    if not name:
+        return None
+    try:
+        return Severity(name.upper())
+    except ValueError:
+        raise BadInputError(f"{name!r} is not a severity.", fix="Use P0, P1, P2 or P3.") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(
+            f"{path} cannot be read.", why=str(error), fix="Give the path of a unified diff."
+        ) from error
