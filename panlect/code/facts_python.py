@@ -208,6 +208,9 @@ class _Walk:
     def _name(self, node: Node) -> str:
         return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
+    def _literal(self, string: Node) -> str:
+        return "".join(self._name(part) for part in string.named_children if part.type == "string_content")
+
     def _push(self, node: Node | None, scope: _Scope, guards: int) -> None:
         if node is not None:
             self._stack.append((node, scope, guards))
@@ -300,7 +303,7 @@ class _Walk:
             return
         for argument in arguments.named_children:
             if argument.type == "string":
-                dotted = self._name(argument).strip("rbufRBUF'\"")
+                dotted = self._literal(argument)
                 self.replaced.update(part for part in dotted.split(".") if part.isidentifier())
 
     def _keyword_argument(self, node: Node, scope: _Scope, guards: int) -> None:
@@ -476,7 +479,7 @@ class _Walk:
         if name != b"__all__":
             return
         if plain and self.listed is None and value is not None and value.type in ("list", "tuple"):
-            names = [self._name(n).strip("rbufRBUF'\"") for n in value.named_children if n.type == "string"]
+            names = [self._literal(n) for n in value.named_children if n.type == "string"]
             if len(names) == sum(n.type != "comment" for n in value.named_children):
                 self.listed = tuple(names)
                 return
