@@ -442,10 +442,14 @@ class _Walk:
 
     def _infer(self, node: Node, scope: _Scope) -> None:
         for number, child in enumerate(node.named_children):
-            if number == 0:
-                self._bind_plain(child, scope)
-            else:
+            if number:
                 self._push(child, scope)
+                continue
+            # Seen in the whole conditional type around it, through any function type between.
+            home: _Scope | None = scope
+            while home is not None and home is not self.module:
+                self._bind_plain(child, home)
+                home = home.parent
 
     # -- imports and exports ------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ def loose(source: str, language: str = "tsx") -> list[str]:
         "function f<T, U extends T>(a: T, { b = a }: any, ...c: U[]): a is any { return b || c }\n",
         "const f = x => x\n",
         "type M<T> = { [K in keyof T]: T[K] extends infer U ? U : never }\n",
+        "type R<T> = T extends (...a: infer A) => infer Q ? (...a: A) => Q : never\n",
         "interface I<T> { m<V>(v: V): T; [key: string]: unknown; new (arg: T): I<T> }\n",
         "class A<T> { constructor(private x: T) {} m(p: T) { return p } }\n",
         "enum E { A = 1, B = A << 1 }\n",
