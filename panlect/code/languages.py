@@ -259,7 +259,7 @@ def is_example(path: str) -> bool:
     return any(part.lower() in _EXAMPLE_DIRECTORIES for part in PurePosixPath(path).parts[:-1])
 
 
-def tested_stem(path: str) -> str:
+def subject_stem(path: str) -> str:
     """The file stem that a test file names (`test_routes.py` -> `routes`), "" when it names none."""
     pure = PurePosixPath(path)
     pattern = _patterns().get(pure.suffix)

@@ -32,21 +32,27 @@ def split_identifier(word: str) -> list[str]:
 def stem(word: str) -> str:
     """A light stem: plurals, -ing, -ed. Enough to join `retries` with `retry`, and quick.
 
-    A full English stemmer gains less than .01 in recall here and takes twenty times as long.
+    A full English stemmer takes twenty times as long, which would be a fifth of all the time of an index.
     """
-    if len(word) < 5 or not word.isascii():
-        return word[:-1] if len(word) == 4 and word[-1] == "s" and word[-2] not in "us" else word
-    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", "")):
-        if word.endswith(ending):
-            return _undouble(word[: -len(ending)]) + replacement if len(word) - len(ending) > 2 else word
+    if len(word) < 4 or not word.isascii():
+        return word
+    for ending, replacement in _ENDINGS:
+        root = word.removesuffix(ending)
+        if root is not word and len(root) > 2:
+            return _bare(root + replacement)
+    return _bare(word)
+
+
+_ENDINGS = (("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""))
+
+
+def _bare(word: str) -> str:
+    """Without a plural's s, a silent e, a doubled last letter (`runn` of running; `call` and `pass` stay)."""
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
-    return word[:-1] if word.endswith("e") else word
-
-
-def _undouble(root: str) -> str:
-    """`running` -> `run`; `calling` stays `call`."""
-    return root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] if word[-1] == word[-2] and word[-1] not in "lsz" else word
 
 
 def term_id(term: str) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from panlect.change import Change, ChangedFile
 from panlect.code.analysis import Definition
-from panlect.code.languages import is_test, tested_stem
+from panlect.code.languages import is_test, subject_stem
 from panlect.code.terms import terms_of
 from panlect.context.pack import Item, estimate_tokens, pack
 from panlect.finding import Side
@@ -227,7 +227,7 @@ def _by_test(asked: _Asked, head: Snapshot) -> dict[str, float]:
 
 
 def _tested_by(head: Snapshot, test: str) -> list[str]:
-    stem = tested_stem(test)
+    stem = subject_stem(test)
     if not stem:
         return []
     return [path for path in head.files_of_stem(stem) if test in head.tests_of(path)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from panlect.code.analysis import Analysis, Definition, Reference
 from panlect.code.facts import FileFacts
-from panlect.code.languages import is_test, kind_of, language_by_name, tested_stem
+from panlect.code.languages import is_test, kind_of, language_by_name, subject_stem
 from panlect.code.packed import (
     Column,
     Meta,
@@ -335,7 +335,7 @@ class Snapshot:
         """(stem, language family) -> test files that name it."""
         found: dict[tuple[str, str], list[str]] = {}
         for path in self._entries:
-            stem = tested_stem(path)
+            stem = subject_stem(path)
             if stem:
                 found.setdefault((stem, language_by_name(path).family), []).append(path)
         return found
