@@ -11,6 +11,7 @@ _TEST = re.compile(
 )
 _FOREIGN = re.compile(r"(?:^|/)(?:vendor|node_modules|third_party|site-packages|_vendor|\.yarn)/")
 _SAMPLE = re.compile(r"(?:^|/)(?:fixtures?|testdata|samples?|__snapshots__|snapshots|golden|cassettes)/")
+_DATA = re.compile(r"\.(?:json|jsonl|ya?ml|csv|tsv|txt|xml|html?|md|dat|in|out|snap)\Z", re.IGNORECASE)
 _TRANSLATION = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|translations?|lang|langs)/|\.(?:po|pot|xlf|xliff|arb|strings)\Z"
 )
@@ -29,7 +30,7 @@ def is_foreign(path: str) -> bool:
 
 def is_sample(path: str) -> bool:
     """Whether the file is input or expected output of a test, which may be broken on purpose."""
-    return bool(_SAMPLE.search(path))
+    return bool(_SAMPLE.search(path)) or (is_test(path) and bool(_DATA.search(path)))
 
 
 def is_translation(path: str) -> bool:

@@ -31,6 +31,8 @@ from panlect.code.facts import LOCAL, NO_CALL, SELF, Binding, ClassFact, FileFac
 
 # Modules that a build writes, so the repository lacks them.
 _BUILT = re.compile(r"_?version_?\Z|_pb2|_generated|_build_info")
+# Files that say: what stands beside me is a project of its own.
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py")
 # Bases of the standard library that add no method a class would call on itself with arguments.
 _EMPTY_BASES = frozenset({"object", "ABC", "Generic", "Protocol"})
 
@@ -51,6 +53,8 @@ class PythonWorld:
         )
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}
+        self._ours: dict[tuple[str, str], bool] = {}
+        self._by_top: dict[str, list[ImportFact]] | None = None
         self._children: dict[str, list[tuple[str, ClassFact]]] | None = None
 
     # -- judging ------------------------------------------------------------------------------------
@@ -199,7 +203,38 @@ class PythonWorld:
             home = homes[0]
         else:
             return UNKNOWN if homes else ELSEWHERE
+        if not self._is_ours(home, name):
+            return ELSEWHERE
         return Found(module=self._module_file(posixpath.join(home, name)))
+
+    def _is_ours(self, root: str, name: str) -> bool:
+        """Whether `import name` means what stands in `root`, and not an installed package of that name.
+
+        `examples/pydantic/` is no `pydantic`: outside a project's own root some import must bear it out.
+        """
+        if root in ("", "src") or any(posixpath.join(root, mark) in self._paths for mark in _PROJECT_FILES):
+            return True
+        known = self._ours.get((root, name))
+        if known is None:
+            known = any(self._bears_out(root, fact) for fact in self._absolute_imports().get(name, ()))
+            self._ours[root, name] = known
+        return known
+
+    def _bears_out(self, root: str, fact: ImportFact) -> bool:
+        stem = posixpath.join(root, *fact.module.split("."))
+        if "." in fact.module and self._module_file(stem) is not None:
+            return True
+        module = self._module_file(stem)
+        below = self._module_file(posixpath.join(stem, fact.name)) if fact.name else None
+        return below is not None or (module is not None and fact.name in self._names(module))
+
+    def _absolute_imports(self) -> dict[str, list[ImportFact]]:
+        if self._by_top is None:
+            self._by_top = {}
+            for facts in self._files.values():
+                for fact in facts.imports:
+                    self._by_top.setdefault(fact.module.split(".", 1)[0], []).append(fact)
+        return self._by_top
 
     def _module_file(self, stem: str) -> str | None:
         for path in (posixpath.join(stem, "__init__.py"), f"{stem}.py"):

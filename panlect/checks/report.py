@@ -19,7 +19,7 @@ _MAX_QUOTED = 3
 _MAX_QUOTE_LINES = 5
 
 _CONSEQUENCE = {
-    ("python", NAME_UNRESOLVED): "It raises NameError when the line runs.",
+    ("python", NAME_UNRESOLVED): "It raises NameError once it is evaluated.",
     ("python", MEMBER_MISSING): "It raises AttributeError when the line runs.",
     ("python", IMPORT_MISSING): "It raises ImportError when the module is imported.",
     ("python", CALL_MISMATCH): "The call raises TypeError.",

@@ -49,9 +49,10 @@ _TRANSPARENT = words(
     """
 )
 
-_CONDITION = re.compile(
-    rb"TYPE_CHECKING|version_info|platform|os\.name|hasattr|\bPY[23]\b|locals\(|globals\("
-)
+# A branch for one version, platform or type checker may import and read what others lack ...
+_VARIANT = re.compile(rb"TYPE_CHECKING|version_info|platform|os\.name|\bPY[23]\b")
+# ... and one that asks what exists may use anything.
+_EXISTENCE = re.compile(rb"hasattr|locals\(|globals\(")
 _EXPECTED_FAILURE = re.compile(rb"raises|Raises|suppress|fails|xfail", re.ASCII)
 _CAUGHT = {
     b"ImportError": Guard.IMPORT,
@@ -634,8 +635,10 @@ class _Walk:
     def _if(self, node: Node, scope: _Scope, guards: int) -> None:
         condition = node.child_by_field_name("condition")
         text = self._text(condition if condition is not None else node)[:400]
-        if _CONDITION.search(text):
+        if _EXISTENCE.search(text):
             guards |= Guard.ALL
+        elif _VARIANT.search(text):
+            guards |= Guard.IMPORT | Guard.ATTRIBUTE
         self._push_children(node, scope, guards)
 
     def _with(self, node: Node, scope: _Scope, guards: int) -> None:

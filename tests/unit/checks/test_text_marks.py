@@ -63,9 +63,18 @@ def test_a_hidden_character_is_found(review, path, mark):
         ("a.py", "x = '\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f'\n"),
         ("README.md", "a\u200bb\n"),
         ("locale/fa/messages.po", "x \u202b y\n"),
+        ("tests/models/urls.json", "x \u202e y\n"),
         ("a.py", "x = 'žluťoučký'\n"),
     ],
-    ids=["byte order mark", "emoji joiner", "flag", "zero width in prose", "translation", "accents"],
+    ids=[
+        "byte order mark",
+        "emoji joiner",
+        "flag",
+        "zero width in prose",
+        "translation",
+        "data of a test",
+        "accents",
+    ],
 )
 def test_an_ordinary_character_is_not_claimed(review, path, text):
     assert review({}, {path: text}) == ()
