@@ -59,7 +59,11 @@ def record(run_dir: Path, extra: Iterable[int] = ()) -> None:
 
 def end_recorded(run_dir: Path) -> list[int]:
     """End every recorded process that is still the one that was recorded; their ids."""
-    left = [psutil.Process(row["pid"]) for row in _read(run_dir) if _alive(row) and row["pid"] != os.getpid()]
+    left = [
+        psutil.Process(int(str(row["pid"])))
+        for row in _read(run_dir)
+        if _alive(row) and row["pid"] != os.getpid()
+    ]
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()

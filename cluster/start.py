@@ -79,7 +79,7 @@ def stop_all() -> None:
 
     if ray.is_initialized():
         serve.shutdown()
-        ray.shutdown()
+        ray.shutdown()  # type: ignore[no-untyped-call]
 
 
 def free_port(wanted: int = 0) -> int:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from ray import serve
 
+from jobs import ray_jobs
+from jobs.handlers import handlers
+from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
+from panlect.errors import DatabaseError
+from panlect.ledger.trace import waiting_runs
 from panlect.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -15,8 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from ray.serve.handle import DeploymentHandle
 
+log = logging.getLogger(__name__)
 EMBEDDER_APP, EMBEDDER = "embedder", "Embedder"
 _FRACTION = {"num_cpus": 0.1}  # logical: it places replicas, it does not bound them
+_DEPTH_S = 2.0
 _WORKER_QUEUES = ("webhook", "index", "review", "publish", "summarize", "jobs")
 
 
@@ -35,13 +44,14 @@ class RemoteEmbedder:
     """Asks the embedder's replicas; what is passed to wiring, so that the domain sees only a function."""
 
     def __init__(self) -> None:
-        self._handle: DeploymentHandle | None = None
+        self._handle: DeploymentHandle[Any] | None = None
 
     async def __call__(self, texts: list[str]) -> NDArray[Any]:
         """Unit vectors of `texts`, in their order."""
         if self._handle is None:
             self._handle = serve.get_deployment_handle(EMBEDDER, app_name=EMBEDDER_APP)
-        return await self._handle.embed.remote(texts)
+        vectors: NDArray[Any] = await self._handle.embed.remote(texts)
+        return vectors
 
 
 @serve.deployment(
@@ -51,7 +61,7 @@ class RemoteEmbedder:
 class Edge:
     """Every router behind one replica."""
 
-    async def __init__(self) -> None:
+    async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         self._services = await wiring.opened(load(), embedder=RemoteEmbedder())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -82,25 +92,42 @@ class Edge:
 class Worker:
     """The queue loop in a replica: it serves no requests, it works."""
 
-    async def __init__(self, queues: tuple[str, ...]) -> None:
-        from jobs import ray_jobs
-        from jobs.worker import hosted
-
-        self._services = await wiring.opened(load(), embedder=RemoteEmbedder(), submit_bulk=ray_jobs.submit)
-        self._loop = hosted(self._services, queues)
-        await self._loop.start()
+    async def __init__(self, queues: tuple[str, ...]) -> None:  # type: ignore[misc]  # Serve awaits it
+        settings = load()
+        self._services = await wiring.opened(settings, embedder=RemoteEmbedder(), submit_bulk=ray_jobs.submit)
+        options = WorkerOptions(
+            queues=queues,
+            concurrency=settings.worker_concurrency,
+            lease_s=settings.lease_s,
+            sweep_s=settings.sweep_s,
+            crash_limit=settings.crash_limit,
+        )
+        self._stop = asyncio.Event()
+        work = run_worker(self._services.db, handlers(self._services), options, self._stop)
+        self._tasks = [asyncio.create_task(work), asyncio.create_task(self._watch_depth())]
         self._depth = 0.0
 
+    async def _watch_depth(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._depth = await waiting_runs(self._services.db)
+            except (DatabaseError, psycopg.Error):
+                log.warning("The queue's depth is not known while the database is away.")
+            await asyncio.sleep(_DEPTH_S)
+
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """What the autoscaling policy sees: jobs that wait."""
-        return {"queue_depth": self._loop.depth}
+        """What the autoscaling policy sees: runs that wait."""
+        return {"queue_depth": self._depth}
 
     async def check_health(self) -> None:
-        """Raises when the loop has ended."""
-        self._loop.check()
+        """Raises when the loop has ended: Serve then replaces the replica."""
+        if self._tasks[0].done():
+            raise RuntimeError("The queue loop has ended.")
 
     async def __del__(self) -> None:
-        await self._loop.stop()
+        self._stop.set()
+        self._tasks[1].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._services.close()
 
 
@@ -125,7 +152,7 @@ class Embedder:
 class Gateway:
     """The model gateway; without a configured model it says so."""
 
-    async def __init__(self) -> None:
+    async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         self._services = await wiring.opened(load())
 
     def __serve_build_asgi_app__(self) -> FastAPI:

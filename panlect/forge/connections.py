@@ -29,6 +29,14 @@ class Connection:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownHost:
+    """A host that is connected already, and the secret that its webhooks are signed with."""
+
+    id: UUID
+    secret: str = field(repr=False)
+
+
 class Connections:
     """Stores connections, checks deliveries against them, opens clients to them."""
 
@@ -64,6 +72,20 @@ class Connections:
             row = await (await connection.execute(query("forge.add_connection"), values)).fetchone()
         assert row is not None
         return UUID(str(row[0]))
+
+    async def find(self, organisation_id: UUID, base_url: str) -> KnownHost | None:
+        """The connection to a host with its webhook secret, when there is one."""
+        async with self._db.organisation(organisation_id) as connection:
+            row = await (
+                await connection.execute(
+                    query("forge.connection_of_url"), [organisation_id, "github", base_url]
+                )
+            ).fetchone()
+        if row is None or not row[1]:
+            return None
+        sealed = bytes(row[1][0])
+        secret = self._keys.decrypt(sealed, organisation_id=organisation_id, purpose=WEBHOOK_SECRET).decode()
+        return KnownHost(UUID(str(row[0])), secret)
 
     async def get(self, organisation_id: UUID, connection_id: UUID) -> Connection:
         """One connection with its token opened. Raises ForgeError when it is gone."""

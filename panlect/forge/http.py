@@ -51,6 +51,16 @@ class ForgeClient:
     def __init__(self, host: Host, client: httpx2.AsyncClient, metrics: Metrics) -> None:
         self._host, self._client, self._metrics = host, client, metrics
 
+    async def login(self) -> str:
+        """Whose token this is; "" when the host does not say (an App's token)."""
+        try:
+            answer = await self._one(Request("GET", "/user"))
+        except ForgeUnavailableError:
+            raise
+        except ForgeError:
+            return ""
+        return str(answer.get("login", "")) if isinstance(answer, dict) else ""
+
     async def pull_request(self, repository: str, number: int) -> PullRequest:
         """The pull request as it is now."""
         return github.pull_request(await self._one(github.get_pull_request(repository, number)))

@@ -1,6 +1,6 @@
 -- name: connection_of_url
 -- Connecting the same host again replaces its secrets instead of adding a twin.
-select id from forge_connection where organisation_id = %s and kind = %s and base_url = %s order by created_at limit 1
+select id, webhook_secrets_encrypted from forge_connection where organisation_id = %s and kind = %s and base_url = %s order by created_at limit 1
 
 -- name: add_connection
 -- Secrets arrive encrypted; this process's memory is the only place that knows them.

@@ -1,0 +1,48 @@
+-- name: list_reviews
+-- Newest first, with what a person recognises them by.
+select v.id, r.full_name as repository, p.number, p.title, p.html_url, v.verdict, v.reason, v.depth, v.model,
+       v.findings, v.hunks_read, v.hunks_unread, v.head_sha, v.base_sha, v.state, v.state_reason,
+       v.state = 'posted' as posted, v.posted_url, v.created_at, v.posted_at
+from review v
+join pull_request p on p.id = v.pull_request_id
+join repository r on r.id = v.repository_id
+where v.organisation_id = %(organisation_id)s
+  and (%(repository)s = '' or r.full_name = %(repository)s)
+  and (%(number)s::int is null or p.number = %(number)s::int)
+order by v.created_at desc limit %(limit)s
+
+-- name: find_review_row
+-- The same row for one review.
+select v.id, r.full_name as repository, p.number, p.title, p.html_url, v.verdict, v.reason, v.depth, v.model,
+       v.findings, v.hunks_read, v.hunks_unread, v.head_sha, v.base_sha, v.state, v.state_reason,
+       v.state = 'posted' as posted, v.posted_url, v.created_at, v.posted_at
+from review v
+join pull_request p on p.id = v.pull_request_id
+join repository r on r.id = v.repository_id
+where v.organisation_id = %(organisation_id)s and v.id = %(review_id)s
+
+-- name: list_steps
+-- Both runs that a review consists of: the reviewing and the publishing.
+select n.kind as run_kind, s.name, s.state, s.attempts, s.ms, s.error, s.finished_at
+from step s join run n on n.id = s.run_id
+where s.organisation_id = %(organisation_id)s
+  and (n.review_id = %(review_id)s or n.id = (select run_id from review where id = %(review_id)s))
+order by s.finished_at
+
+-- name: find_context
+-- The context step keeps its items as its output.
+select s.output -> 'items' as items
+from step s join review v on v.run_id = s.run_id
+where v.organisation_id = %(organisation_id)s and v.id = %(review_id)s and s.name = 'context' and s.state = 'done'
+
+-- name: list_runs
+-- Newest first.
+select id, kind, status, reason, cause, repository_id, pull_request_id, review_id, head_sha, attempt, crashes, detail,
+       created_at, started_at, finished_at
+from run
+where organisation_id = %(organisation_id)s and (%(kind)s = '' or kind = %(kind)s)
+order by created_at desc limit %(limit)s
+
+-- name: waiting_runs
+-- What the autoscaler goes by; counts are all that the system role may see of runs.
+select coalesce(sum(runs), 0)::float8 from work_counts() where status = 'queued'

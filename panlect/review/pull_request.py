@@ -1,0 +1,195 @@
+"""Journey A on the server: a leased run becomes a stored verdict, a stored verdict becomes a posted one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from panlect.db.pool import Database
+from panlect.db.sql import query
+from panlect.errors import ForgeError, ForgeUnavailableError, GitError, StaleHeadError
+from panlect.finding import Severity, Verdict
+from panlect.forge.connections import Connections
+from panlect.git.mirror import Remote, fetch, pull_ref
+from panlect.git.repository import Repository
+from panlect.index.build import AnalysisStore, build_snapshot
+from panlect.index.snapshot import Snapshot
+from panlect.ledger.coverage import StoredReview, find_review, mark_not_posted, mark_posted, store_verdict
+from panlect.ledger.postgres_steps import PostgresSteps
+from panlect.ledger.runs import Lease
+from panlect.metrics import DROPPED, FINDINGS, Metrics
+from panlect.queue import wake_run
+from panlect.review.post import Target, publish
+from panlect.review.render import marker
+from panlect.review.run import Subject, review
+from panlect.review.verdict import Policy
+
+CONTEXT_TOKENS = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What reviewing on the server needs. `store` keeps analyses on this node, `mirrors` repositories."""
+
+    db: Database
+    connections: Connections
+    mirrors: Path
+    store: AnalysisStore
+    public_url: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """What is compared: the merge base and the head, as the mirror has them."""
+
+    base_sha: str
+    head_sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The rows that a run speaks of: repository and pull request, by column name."""
+
+    repository: Mapping[str, Any]
+    pull_request: Mapping[str, Any]
+
+
+async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
+    """Review the run's head and store the verdict with its publish run; the review's id.
+
+    Raises SupersededError when the head moved, and what git and the host raise.
+    """
+    subjects = await find_subjects(shop.db, lease)
+    steps = PostgresSteps(shop.db, lease)
+    mirror = await mirrored(shop, lease, subjects)
+
+    async def compare() -> Revisions:
+        return Revisions(await asyncio.to_thread(_merge_base, mirror, lease), lease.run.head_sha)
+
+    revisions = await steps.step("fetch", lease.run.head_sha, Revisions, compare)
+
+    async def snapshots(repository: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
+        return await asyncio.to_thread(_snapshots, repository, base, head, shop.store)
+
+    subject = Subject(mirror, revisions.base_sha, revisions.head_sha)
+    verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS)
+    review_id = await store_verdict(shop.db, lease, verdict, wake_run)
+    _count(shop.metrics, verdict)
+    return review_id
+
+
+async def publish_review(shop: Workshop, lease: Lease) -> None:
+    """Post the run's stored verdict, or note why it will not be posted.
+
+    Raises ForgeUnavailableError when the host does not answer: then it is tried again.
+    """
+    stored = await _stored(shop.db, lease)
+    subjects = await find_subjects(shop.db, lease)
+    repository = subjects.repository
+    if stored.posted:
+        return
+    target = Target(
+        repository["full_name"],
+        subjects.pull_request["number"],
+        str(stored.id),
+        f"{shop.public_url}/reviews/{stored.id}",
+    )
+    steps = PostgresSteps(shop.db, lease)
+    try:
+        async with shop.connections.client(lease.run.organisation_id, repository["connection_id"]) as client:
+            posted, check = await publish(client, target, stored.verdict, _policy(repository), steps)
+    except StaleHeadError as error:
+        await mark_not_posted(shop.db, lease, "superseded", error.what)
+        return
+    except ForgeUnavailableError:
+        raise
+    except ForgeError as error:
+        await mark_not_posted(shop.db, lease, "post_failed", error.what)
+        raise
+    await mark_posted(
+        shop.db,
+        lease,
+        posted_review_id=posted.review_id,
+        posted_check_id=check.check_id,
+        posted_url=posted.url,
+        marker=marker(str(stored.id), stored.verdict.head_sha),
+    )
+
+
+async def mirrored(shop: Workshop, lease: Lease, subjects: Subjects) -> Repository:
+    """The mirror of the run's repository, holding base branch and head of its pull request."""
+    repository, pull = subjects.repository, subjects.pull_request
+    connection = await shop.connections.get(lease.run.organisation_id, repository["connection_id"])
+    remote = Remote(repository["clone_url"], connection.token, shop.connections.allow)
+    refs = [f"refs/heads/{pull['base_ref']}", pull_ref(pull["number"])]
+    want = [lease.run.base_sha, lease.run.head_sha]
+    directory = shop.mirrors / f"{repository['id']}.git"
+    return await asyncio.to_thread(fetch, directory, remote, refs, want)
+
+
+async def find_subjects(db: Database, lease: Lease) -> Subjects:
+    """The repository and the pull request of a run, as they are stored now."""
+    run = lease.run
+    repository = await _row(db, run.organisation_id, "forge.get_repository", run.repository_id)
+    pull = await _row(db, run.organisation_id, "forge.get_pull_request", run.pull_request_id)
+    return Subjects(repository, pull)
+
+
+async def _row(db: Database, organisation_id: UUID, name: str, row_id: UUID | None) -> Mapping[str, Any]:
+    from psycopg.rows import dict_row
+
+    async with (
+        db.organisation(organisation_id) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        await cursor.execute(query(name), [organisation_id, row_id])
+        row = await cursor.fetchone()
+    assert row is not None, "a run's repository and pull request outlive it"
+    return row
+
+
+async def _stored(db: Database, lease: Lease) -> StoredReview:
+    run = lease.run
+    assert run.review_id is not None, "a publish run has a review"
+    async with db.organisation(run.organisation_id) as connection:
+        found = await find_review(connection, run.organisation_id, run.review_id)
+    assert found is not None, "a review is never removed before its publish run"
+    return found
+
+
+def _merge_base(mirror: Repository, lease: Lease) -> str:
+    run = lease.run
+    for sha in (run.head_sha, run.base_sha):
+        if not mirror.has(sha):
+            # A branch that was deleted or force-pushed after we were told of it.
+            raise GitError(
+                f"Commit {sha[:8]} is gone from the host.", fix="Push again: the new head is reviewed."
+            )
+    return mirror.merge_base(run.base_sha, run.head_sha)
+
+
+def _snapshots(
+    repository: Repository, base_sha: str, head_sha: str, store: AnalysisStore
+) -> tuple[Snapshot, Snapshot]:
+    base = build_snapshot(repository, base_sha, store)
+    return base, build_snapshot(repository, head_sha, store, base=base)
+
+
+def _policy(repository: Mapping[str, Any]) -> Policy:
+    return Policy(
+        repository["blocking"],
+        Severity(repository["threshold"]),
+        frozenset(repository["allowed_skip_reasons"]),
+    )
+
+
+def _count(metrics: Metrics, verdict: Verdict) -> None:
+    for finding in verdict.findings:
+        metrics.count(FINDINGS, check=finding.check, severity=finding.severity.value)
+    for dropped in verdict.suppressed:
+        metrics.count(DROPPED, stage=dropped.stage)

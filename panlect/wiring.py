@@ -1,0 +1,137 @@
+"""Settings -> everything else. The only place where objects are built; what needs Ray is passed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from panlect import keyring
+from panlect.accounts.keys import issue
+from panlect.db import embedded
+from panlect.db.migrate import migrate as migrate_database
+from panlect.db.pool import DEFAULT_ORGANISATION, Database
+from panlect.errors import ConfigurationError
+from panlect.forge.connections import Connections
+from panlect.metrics import Metrics
+from panlect.redact import configure_logging
+from panlect.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from panlect.index.embed import Embedder
+
+Embed = Callable[[list[str]], Awaitable["NDArray[Any]"]]
+SubmitBulk = Callable[[UUID, int], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What one process works with. `embedder` and `submit_bulk` are None where there is no Ray."""
+
+    settings: Settings
+    db: Database
+    keys: keyring.Keyring
+    connections: Connections
+    metrics: Metrics
+    embedder: Embed | None = None
+    submit_bulk: SubmitBulk | None = None
+
+    @property
+    def mirrors(self) -> Path:
+        """Where this node keeps its mirrors; they may vanish at any time."""
+        return self.settings.data_dir / "mirrors"
+
+    @property
+    def public_url(self) -> str:
+        """Under which address people reach the pages."""
+        return (self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}").rstrip("/")
+
+    async def ping(self) -> None:
+        """Raises DatabaseError when the database does not answer."""
+        async with self.db.system() as connection:
+            await connection.execute("select 1")
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self.db.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    embedder: Embed | None = None,
+    submit_bulk: SubmitBulk | None = None,
+    metrics: Metrics | None = None,
+) -> Services:
+    """The services of a process; nothing is opened yet. Raises ConfigurationError for what cannot work."""
+    url = _database_url(settings)
+    db = Database(
+        url,
+        app_url=settings.reveal("app_database_url"),
+        system_url=settings.reveal("system_database_url"),
+        pool_size=settings.pool_size,
+    )
+    keys = keyring.load(settings.reveal("secret_key"), settings.data_dir / "secret.key")
+    counted = metrics or Metrics()
+    connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
+    return Services(settings, db, keys, connections, counted, embedder, submit_bulk)
+
+
+async def opened(
+    settings: Settings,
+    *,
+    embedder: Embed | None = None,
+    submit_bulk: SubmitBulk | None = None,
+    metrics: Metrics | None = None,
+) -> Services:
+    """As `build`, with logging set up and the database reached. Raises DatabaseError when it is not there."""
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    services = await asyncio.to_thread(
+        build, settings, embedder=embedder, submit_bulk=submit_bulk, metrics=metrics
+    )
+    await services.ping()
+    return services
+
+
+def _database_url(settings: Settings) -> str:
+    return embedded.locate(settings.reveal("database_url"), settings.data_dir, settings.pg_bindir).url
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; what was done, in words."""
+    done = migrate_database(_database_url(settings))
+    return [f"applied {name}" for name in done] or ["the schema is up to date"]
+
+
+def bootstrap(settings: Settings, token: str) -> None:
+    """Make `token` an administrator's of the default organisation."""
+
+    async def store() -> None:
+        services = build(settings)
+        try:
+            await issue(services.db, DEFAULT_ORGANISATION, "bootstrap", ("admin",), token)
+        finally:
+            await services.close()
+
+    asyncio.run(store())
+
+
+def embedder_named(model: str) -> Embedder:
+    """The embedding model of a name: `bundled`, `hashing`, or the path of a sentence-transformers folder."""
+    if model == "hashing":
+        from panlect.index.embed import HashingEmbedder
+
+        return HashingEmbedder()
+    if model != "bundled" and not Path(model).is_dir():
+        raise ConfigurationError(
+            f"The embedding model {model!r} is not there.",
+            fix="Use bundled, hashing, or the path of a model folder.",
+        )
+    from panlect.index.minilm import MiniLM
+
+    return MiniLM() if model == "bundled" else MiniLM(Path(model))

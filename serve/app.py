@@ -1,0 +1,100 @@
+"""FastAPI factories: the same applications under uvicorn, in tests, and in Ray Serve's replicas."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from panlect import __version__
+from panlect.errors import BadInputError, DatabaseError, ForgeError, NotAuthorisedError, PanlectError
+from panlect.wiring import Services
+from serve import api, auth, health, llm_proxy, reviews, web, webhook
+from serve.pages import SECURITY_HEADERS, page
+
+log = logging.getLogger(__name__)
+_STATUS = ((NotAuthorisedError, 401), (BadInputError, 400), (DatabaseError, 503), (ForgeError, 502))
+
+
+def edge(services: Services) -> FastAPI:
+    """Every route behind one port: pages, API, sign-in, webhooks, health."""
+    app = _base(services, "Panlect", docs="/api/docs")
+    app.include_router(health.router)
+    app.include_router(webhook.router)
+    app.include_router(auth.router)
+    app.include_router(api.router)
+    app.include_router(reviews.router)
+    app.include_router(web.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    return app
+
+
+def gateway(services: Services) -> FastAPI:
+    """The model gateway, under `/llm`."""
+    app = _base(services, "Panlect model gateway", docs=None)
+    app.include_router(llm_proxy.router)
+    return app
+
+
+def _base(services: Services, title: str, *, docs: str | None) -> FastAPI:
+    openapi = docs.replace("docs", "openapi.json") if docs else None
+    app = FastAPI(title=title, version=__version__, docs_url=docs, redoc_url=None, openapi_url=openapi)
+    app.state.services = services
+    app.add_exception_handler(PanlectError, _as_said)
+    app.add_exception_handler(HTTPException, _as_http_says)
+    app.add_exception_handler(RequestValidationError, _as_invalid)
+    app.middleware("http")(_hardened)
+    return app
+
+
+async def _hardened(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Every answer tells the browser to sniff and frame nothing; the API's documentation brings its own scripts."""
+    response = await call_next(request)
+    for name, value in SECURITY_HEADERS.items():
+        if name != "content-security-policy" and not request.url.path.startswith("/static"):
+            response.headers.setdefault(name, value)
+    return response
+
+
+async def _as_said(request: Request, error: Exception) -> Response:
+    """An error a person can act on: a page for browsers, JSON for programs, sign-in where that is the fix."""
+    assert isinstance(error, PanlectError)
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    if status >= 500:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+    if not _wants_page(request):
+        headers = {"retry-after": "2"} if status == 503 else {}
+        return JSONResponse({"error": error.what, "why": error.why, "fix": error.fix}, status, headers)
+    if status == 401 and request.method == "GET":
+        return RedirectResponse(f"/auth/sign-in?to={quote(request.url.path)}", 303)
+    return page("problem.html", status=status, here="", what=error.what, why=error.why, fix=error.fix)
+
+
+async def _as_http_says(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if not _wants_page(request):
+        return JSONResponse(
+            {"error": error.detail, "why": "", "fix": ""}, error.status_code, dict(error.headers or {})
+        )
+    fix = "The address may be mistyped, or the review gone." if error.status_code == 404 else ""
+    return page("problem.html", status=error.status_code, here="", what=error.detail, why="", fix=fix)
+
+
+async def _as_invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """422 that names the field and what is wrong, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [
+        {"field": ".".join(str(p) for p in one["loc"][1:]), "wrong": one["msg"]} for one in error.errors()
+    ]
+    return JSONResponse({"error": "The request is not valid.", "why": wrong, "fix": "See /api/docs."}, 422)
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,65 @@
+"""Reviews over the API: list, verdict, trace."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query, Request
+
+from panlect.ledger import trace
+from panlect.ledger.coverage import find_review
+from panlect.review.report import review_json
+from serve.auth import Reader, services
+from serve.schemas import ReviewRow, Step
+
+router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
+MODE = "lexical+graph"
+
+
+@router.get("")
+async def list_reviews(
+    request: Request,
+    who: Reader,
+    repository: Annotated[str, Query(description="Full name")] = "",
+    number: Annotated[int | None, Query(description="Pull request")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[ReviewRow]:
+    """The newest reviews first."""
+    async with services(request).db.organisation(who.organisation_id) as connection:
+        rows = await trace.list_reviews(
+            connection, who.organisation_id, repository=repository, number=number, limit=limit
+        )
+    return [ReviewRow.model_validate(row) for row in rows]
+
+
+@router.get("/{review_id}")
+async def read_review(request: Request, who: Reader, review_id: UUID) -> dict[str, Any]:
+    """The verdict with findings, coverage and what was held back; the JSON of `panlect review` and more."""
+    async with services(request).db.organisation(who.organisation_id) as connection:
+        row = await trace.find_review_row(connection, who.organisation_id, review_id)
+        found = await find_review(connection, who.organisation_id, review_id)
+        steps = await trace.list_steps(connection, who.organisation_id, review_id)
+    if row is None or found is None:
+        raise HTTPException(404, "There is no such review.")
+    spent = sum(step["ms"] for step in steps)
+    return {
+        **review_json(found.verdict, mode=MODE, ms=spent),
+        "id": str(review_id),
+        "repository": row["repository"],
+        "pull_request": row["number"],
+        "state": found.state,
+        "state_reason": found.state_reason,
+        "posted": found.posted,
+        "posted_url": found.posted_url,
+    }
+
+
+@router.get("/{review_id}/trace")
+async def read_trace(request: Request, who: Reader, review_id: UUID) -> list[Step]:
+    """What was done for a review, step by step, with times."""
+    async with services(request).db.organisation(who.organisation_id) as connection:
+        steps = await trace.list_steps(connection, who.organisation_id, review_id)
+    if not steps:
+        raise HTTPException(404, "There is no such review.")
+    return [Step.model_validate(step) for step in steps]
