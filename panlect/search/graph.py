@@ -51,11 +51,18 @@ def uses_of(snapshot: Snapshot, name: str) -> list[Edge]:
 
 
 def definitions_of(snapshot: Snapshot, name: str, near: str) -> list[DefinitionSite]:
-    """The definitions that a use of `name` in `near` may mean, the likeliest first; fields only if alone."""
-    sites = snapshot.definitions_named(name)
+    """The definitions that a use of `name` in `near` may mean, the likeliest first; fields only if alone.
+
+    What stands inside a function is seen by its own file alone.
+    """
+    sites = [
+        site
+        for site in snapshot.definitions_named(name)
+        if site.path == near or not _is_local(snapshot, site)
+    ]
     if len(sites) > _TOO_AMBIGUOUS:
         return []
-    strong = [site for site in sites if site.definition.kind != "field"] or list(sites)
+    strong = [site for site in sites if site.definition.kind != "field"] or sites
     return sorted(strong, key=lambda site: (-_nearness(near, site.path), site.path))
 
 
@@ -63,6 +70,14 @@ def innermost(definitions: Iterable[Definition], line: int) -> Definition | None
     """The smallest definition around a line that has a body to speak of: no field, no variable."""
     around = [d for d in definitions if d.start_line <= line <= d.end_line and d.kind not in _LEAVES]
     return min(around, key=lambda d: (d.end_line - d.start_line, -d.start_line), default=None)
+
+
+def _is_local(snapshot: Snapshot, site: DefinitionSite) -> bool:
+    parent = site.definition.parent
+    return bool(parent) and any(
+        d.qualified_name == parent and d.kind in ("function", "method")
+        for d in snapshot.definitions(site.path)
+    )
 
 
 _LEAVES = frozenset({"field", "constant", "variable"})
