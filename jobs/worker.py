@@ -63,7 +63,7 @@ async def _serve(app: App, options: WorkerOptions, stop: asyncio.Event) -> None:
     while not stop.is_set():
         loop = asyncio.create_task(
             app.run_worker_async(
-                queues=options.queues,
+                queues=list(options.queues),  # a tuple would reach Postgres as a composite value
                 concurrency=options.concurrency,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=queue.POLL_S,
@@ -81,7 +81,7 @@ async def _serve(app: App, options: WorkerOptions, stop: asyncio.Event) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await loop
         except ConnectorException as error:
-            _LOG.warning("The queue is not reachable and will be tried again: %s", error)
+            _LOG.warning("The queue is not reachable and will be tried again: %s", error.__cause__ or error)
             await asyncio.sleep(_RESTART_S)
         finally:
             stopping.cancel()
