@@ -53,6 +53,7 @@ class PythonWorld:
         )
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}
+        self._modules: dict[tuple[str, str], Lookup] = {}
         self._ours: dict[tuple[str, str], bool] = {}
         self._by_top: dict[str, list[ImportFact]] | None = None
         self._children: dict[str, list[tuple[str, ClassFact]]] | None = None
@@ -171,11 +172,19 @@ class PythonWorld:
         return f"{folder}/__init__.py" in self._paths
 
     def _module(self, dotted: str, importer: str) -> Lookup:
-        """The module an import statement in `importer` names."""
+        """The module an import statement in `importer` names; the same for all files of a directory."""
+        own = posixpath.dirname(importer)
+        key = (own, dotted)
+        found = self._modules.get(key)
+        if found is None:
+            found = self._modules[key] = self._find_module(dotted, own)
+        return found
+
+    def _find_module(self, dotted: str, own: str) -> Lookup:
         level = len(dotted) - len(dotted.lstrip("."))
         parts = [part for part in dotted[level:].split(".") if part]
         if level:
-            folder = posixpath.dirname(importer)
+            folder = own
             for _ in range(level - 1):
                 if not folder:
                     return UNKNOWN
@@ -184,16 +193,15 @@ class PythonWorld:
         else:
             if not parts or parts[0] in sys.stdlib_module_names:
                 return ELSEWHERE
-            start = self._top(parts.pop(0), importer)
+            start = self._top(parts.pop(0), own)
         for part in parts:
             if not isinstance(start, Found) or start.module is None:
                 return start
             start = self._submodule(start.module, part)
         return start
 
-    def _top(self, name: str, importer: str) -> Lookup:
-        """The one module or package called `name` that `importer` can mean."""
-        own = posixpath.dirname(importer)
+    def _top(self, name: str, own: str) -> Lookup:
+        """The one module or package called `name` that a file in the directory `own` can mean."""
         roots = self._roots | ({own} if not self._is_package(own) else set())
         homes = [root for root in roots if self._module_file(posixpath.join(root, name)) is not None]
         around = [root for root in homes if _holds(root, own)]

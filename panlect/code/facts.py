@@ -7,8 +7,7 @@ file may use, or something that only another file can answer. Rows are named tup
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import IntFlag
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -19,23 +18,26 @@ FACTS_VERSION = 1
 LANGUAGES = frozenset({"python", "typescript", "tsx", "go"})
 
 
-class Guard(IntFlag):
-    """What the code around a use already expects to fail; such a use is never called broken."""
+class Guard:
+    """What the code around a use already expects to fail; such a use is never called broken.
 
-    NONE = 0
-    IMPORT = 1
-    NAME = 2
-    ATTRIBUTE = 4
-    CALL = 8
-    ALL = 15
+    Plain bits: an enum's `&` makes an object each time, and these are asked for every use of a repository.
+    """
+
+    NONE: Final = 0
+    IMPORT: Final = 1
+    NAME: Final = 2
+    ATTRIBUTE: Final = 4
+    CALL: Final = 8
+    ALL: Final = 15
 
 
-class Spread(IntFlag):
-    """Arguments of a call whose number or names cannot be read off."""
+class Spread:
+    """Arguments of a call whose number or names cannot be read off, as bits."""
 
-    NONE = 0
-    POSITIONAL = 1
-    KEYWORD = 2
+    NONE: Final = 0
+    POSITIONAL: Final = 1
+    KEYWORD: Final = 2
 
 
 LOCAL = -1

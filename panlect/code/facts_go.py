@@ -210,7 +210,7 @@ class _Walk:
         # f(g()) passes all that g returns, f(x...) as many as x holds: neither can be counted.
         uncounted = any(part.type == "variadic_argument" for part in parts)
         uncounted = uncounted or (len(parts) == 1 and parts[0].type == "call_expression")
-        return _Shape(len(parts), int(Spread.POSITIONAL if uncounted else Spread.NONE))
+        return _Shape(len(parts), Spread.POSITIONAL if uncounted else Spread.NONE)
 
     def _keyed(self, node: Node, scope: _Scope) -> None:
         """`Key: value`: a plain key is a field's name as a rule, so it counts as none of ours."""
@@ -368,7 +368,7 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
         imports=tuple(walk.imports),
         stars=tuple(walk.stars),
         loose=tuple(
-            name._replace(guards=int(Guard.NAME)) if guessed_wrong and name.name in qualifiers else name
+            name._replace(guards=Guard.NAME) if guessed_wrong and name.name in qualifiers else name
             for name in sorted(loose.values(), key=lambda name: (name.line, name.name, name.enclosing))
         ),
         uses=tuple(sorted(uses, key=lambda use: (use.line, use))),

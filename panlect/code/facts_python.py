@@ -284,7 +284,8 @@ class _Walk:
             self._push(function, scope, guards)
 
     def _shape(self, arguments: Node) -> _Shape:
-        argc, keywords, spread = 0, [], Spread.NONE
+        argc, keywords = 0, []
+        spread: int = Spread.NONE
         for argument in arguments.named_children:
             kind = argument.type
             if kind == "keyword_argument":
@@ -296,7 +297,7 @@ class _Walk:
                 spread |= Spread.KEYWORD
             elif kind != "comment":
                 argc += 1
-        return _Shape(argc, tuple(keywords), int(spread))
+        return _Shape(argc, tuple(keywords), spread)
 
     def _note_strings(self, function: Node, arguments: Node) -> None:
         """Names in setattr, getattr and patch strings: attributes that come and go by other means."""
@@ -613,7 +614,7 @@ class _Walk:
     # -- what is expected to fail -------------------------------------------------------------------
 
     def _try(self, node: Node, scope: _Scope, guards: int) -> None:
-        caught = Guard.NONE
+        caught: int = Guard.NONE
         for child in node.named_children:
             if child.type in ("except_clause", "except_group_clause"):
                 caught |= self._caught(child)
@@ -621,12 +622,12 @@ class _Walk:
         for child in node.named_children:
             self._push(child, scope, guards | caught if child == body else guards)
 
-    def _caught(self, clause: Node) -> Guard:
+    def _caught(self, clause: Node) -> int:
         types = [child for child in clause.named_children if child.type not in ("block", "comment")]
         if not types:
             return Guard.ALL
         text = b" ".join(self._text(child) for child in types)
-        guard = Guard.NONE
+        guard: int = Guard.NONE
         for name, meaning in _CAUGHT.items():
             if re.search(rb"\b" + name + rb"\b", text):
                 guard |= meaning

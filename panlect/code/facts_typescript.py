@@ -270,13 +270,13 @@ class _Walk:
             self._push(function, scope)
 
     def _shape(self, arguments: Node) -> _Shape:
-        argc, spread = 0, Spread.NONE
+        argc, spread = 0, 0
         for argument in arguments.named_children:
             if argument.type == "spread_element":
                 spread = Spread.POSITIONAL
             elif argument.type != "comment":
                 argc += 1
-        return _Shape(argc, int(spread))
+        return _Shape(argc, spread)
 
     def _jsx(self, node: Node, scope: _Scope) -> None:
         name = node.child_by_field_name("name")
@@ -580,9 +580,9 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
         if bound is None:
             key = (seen.name, seen.scope.name)
             if seen.name not in _GLOBALS and (key not in loose or loose[key].line > seen.line):
-                loose[key] = Loose(seen.name, seen.line, seen.scope.name, int(guards))
+                loose[key] = Loose(seen.name, seen.line, seen.scope.name, guards)
             continue
-        use = _use(walk, seen, bound, home, int(guards))
+        use = _use(walk, seen, bound, home, guards)
         if use is not None:
             uses.add(use)
     module = walk.module.names

@@ -520,6 +520,15 @@ def test_one_cause_is_one_candidate_with_all_its_broken_imports(review):
     assert found.target == "capture"
 
 
+def test_an_import_of_a_moved_directory_is_found(review):
+    base = {"a/__init__.py": "", "a/x/__init__.py": "", "a/x/core.py": CORE, "shop.py": "import a.x.core\n"}
+    head = {"b/__init__.py": "", "a/__init__.py": "", "b/x/__init__.py": "", "b/x/core.py": CORE}
+    renamed = {"a/x/__init__.py": "b/x/__init__.py", "a/x/core.py": "b/x/core.py"}
+    (found,) = review(base, head, renamed)
+    assert (found.check, found.related[0].path) == ("import-missing", "shop.py")
+    assert "It is now b/x/__init__.py." in found.body
+
+
 def test_two_causes_stay_apart(review):
     base = {**PACKAGE, "b.py": "from pay.core import capture\nfrom pay.core import keep\n"}
     found = review(base, {"pay/core.py": "x = 1\n"})
