@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from panlect.ledger.leases import Heartbeat
 
 if TYPE_CHECKING:
     from procrastinate import App
+
+    from panlect.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 25.0  # for work in progress; with what follows a stop takes less than 30 s
@@ -100,3 +103,56 @@ def _refuse_unknown(queues: Iterable[str]) -> None:
     unknown = sorted(set(queues) - set(queue.QUEUES))
     if unknown:
         raise ValueError(f"unknown queues {unknown}, known are {queue.QUEUES}")
+
+
+async def work(settings: Settings, queues: tuple[str, ...], stop: asyncio.Event) -> None:
+    """A whole worker process: build its services, work until stopped, give everything back."""
+    from jobs.handlers import handlers
+    from panlect import wiring
+
+    services = await wiring.opened(settings)
+    options = WorkerOptions(
+        queues=queues,
+        concurrency=settings.worker_concurrency,
+        lease_s=settings.lease_s,
+        sweep_s=settings.sweep_s,
+        crash_limit=settings.crash_limit,
+    )
+    try:
+        await run_worker(services.db, handlers(services), options, stop)
+    finally:
+        await services.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m jobs.worker [QUEUE ...]`: a worker without Ray, until SIGTERM or SIGINT."""
+    import argparse
+    import sys
+
+    from panlect import settings
+    from panlect.errors import PanlectError
+
+    parser = argparse.ArgumentParser(prog="python -m jobs.worker", description=main.__doc__)
+    parser.add_argument(
+        "queues", nargs="*", metavar="QUEUE", help=f"default: all ({', '.join(queue.QUEUES)})"
+    )
+    wanted = parser.parse_args(arguments).queues
+    if unknown := sorted(set(wanted) - set(queue.QUEUES)):
+        parser.error(f"unknown queue {unknown[0]}, known are {', '.join(queue.QUEUES)}")
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work(settings.load(), tuple(wanted) or queue.QUEUES, stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except PanlectError as error:
+        print(f"{error.what}\n{error.why}\n{error.fix}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
