@@ -267,11 +267,10 @@ def _enclosing(starts: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
 
 
 def _line_starts(source: bytes) -> list[int]:
-    starts, at = [0], source.find(b"\n")
-    while at >= 0:
-        starts.append(at + 1)
-        at = source.find(b"\n", at + 1)
-    return starts
+    import numpy as np
+
+    newlines = np.flatnonzero(np.frombuffer(source, dtype=np.uint8) == ord("\n"))
+    return [0, *(newlines + 1).tolist()]
 
 
 def _text(node: Node, source: bytes) -> str:

@@ -1,7 +1,7 @@
-"""What lexical search counts: identifiers split at case and underscores, lightly stemmed, as 64-bit ids.
+"""What lexical search counts: identifiers split at case and underscores, lightly stemmed, as 60-bit ids.
 
 Ids are hashes, so postings of different blobs join without a shared vocabulary; a term's text is never
-needed again. Among 10^6 terms two collide with a probability of 3 in 10^8.
+needed again. Among 10^6 terms two collide with a probability of 4 in 10^7.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def _bare(word: str) -> str:
 
 
 def term_id(term: str) -> int:
-    """The 64-bit id of one term."""
-    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "little")
+    """The id of one term. 60 bits: Python counts such numbers markedly faster than 64-bit ones."""
+    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "little") >> 4
 
 
 @lru_cache(maxsize=1 << 16)
@@ -85,31 +85,14 @@ def terms_of(text: str) -> list[int]:
     return list(chain.from_iterable(map(_word_ids, _words(text))))
 
 
-class _Ordinals(dict[str, tuple[int, ...]]):
-    """Word -> ordinals of its terms in `ids`: small numbers are quicker to count than 64-bit ones."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ids: dict[int, int] = {}
-
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        ids = self.ids
-        found = self[word] = tuple(ids.setdefault(term, len(ids)) for term in _word_ids(word))
-        return found
-
-
 def postings_of(texts: Iterable[str]) -> Postings:
     """The postings of a blob's chunks, by chunk and then by first occurrence."""
-    ordinals = _Ordinals()
-    chunks, counts = array("I"), array("H")
-    seen: list[int] = []
+    terms, chunks, counts = array("Q"), array("I"), array("H")
     for chunk, text in enumerate(texts):
-        found = Counter(chain.from_iterable(map(ordinals.__getitem__, _words(text))))
-        seen.extend(found)
+        found = Counter(terms_of(text))
+        terms.extend(found)
         counts.extend(found.values())  # a chunk holds at most some 2000 words, so 16 bits are enough
         chunks.extend([chunk] * len(found))
-    ids = list(ordinals.ids)
-    terms = array("Q", [ids[ordinal] for ordinal in seen])
     return Postings(_little_endian(terms), _little_endian(chunks), _little_endian(counts))
 
 

@@ -41,7 +41,7 @@ class HashingEmbedder:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
             for term, times in sorted(Counter(terms_of(text)).items()):
-                sign = 1.0 if term >> 63 else -1.0
+                sign = 1.0 if term >> 59 else -1.0
                 row[term % self.dimension] += sign * times**0.5
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > 0)
