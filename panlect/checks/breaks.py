@@ -224,7 +224,6 @@ def affected_names(
         names.update(name for name, _ in _meanings(before) ^ _meanings(after))
         if file.old_path != file.new_path:
             names.update(_own_names(file.old_path), _own_names(file.new_path))
-            names.update(_folders(file.old_path) ^ _folders(file.new_path))
         if _stars(before) != _stars(after):
             names.update(_reachable(before, base), _reachable(after, head))
     names.discard("")
@@ -253,10 +252,6 @@ def _follow_aliases(names: set[str], view: RepositoryView) -> None:
 def _own_names(path: str | None) -> set[str]:
     """What imports call a file: its stem, or its directory where that is the module."""
     return set(_SUFFIX.sub("", path).split("/")[-2:]) if path else set()
-
-
-def _folders(path: str | None) -> set[str]:
-    return set(path.split("/")[:-1]) if path else set()
 
 
 def _meanings(facts: FileFacts | None) -> set[tuple[str, object]]:

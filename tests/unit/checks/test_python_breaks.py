@@ -83,6 +83,13 @@ BREAKS = [
         ("shop.py", 5),
     ),
     (
+        "a package no longer passes on a module's names",
+        {**PACKAGE, "pay/__init__.py": "from .core import *\n", "shop.py": "from pay import capture\n"},
+        {"pay/__init__.py": "x = 1\n"},
+        "import-missing",
+        ("shop.py", 1),
+    ),
+    (
         "a star's __all__ lost a name",
         {
             **PACKAGE,
@@ -302,6 +309,19 @@ def g():
 
 SILENT = [
     _silent(
+        "an example has the name of an installed package",
+        {"examples/pydantic/__init__.py": "", "examples/pydantic/tasks.py": "", "b.py": "x = 1\n"},
+        {
+            "examples/pydantic/tasks.py": "from pydantic import BaseModel\n",
+            "b.py": "from pydantic import BaseModel\n",
+        },
+    ),
+    _silent(
+        "the signature was unknown in the base",
+        {"mail.py": "@wrap\n" + DEF, "b.py": CALLER},
+        {"mail.py": DEF.replace("body)", "body, key)")},
+    ),
+    _silent(
         "the name was broken in the base already", {"a.py": "print(lost)\n"}, {"a.py": "x = 1\nprint(lost)\n"}
     ),
     _silent(
@@ -411,12 +431,8 @@ SILENT = [
     ),
     _silent(
         "two directories define the same top-level module",
-        {
-            "one/lib/__init__.py": "",
-            "two/lib/__init__.py": "def f():\n    pass\n",
-            "b.py": "from lib import f\n",
-        },
-        {"two/lib/__init__.py": ""},
+        {"one/lib/__init__.py": CORE, "two/lib/__init__.py": CORE, "b.py": "from lib import capture\n"},
+        {"one/lib/__init__.py": GONE},
     ),
     _silent(
         "the moved name is passed on from its old place",

@@ -196,6 +196,11 @@ def _silent(name, base, head):
 
 SILENT = [
     _silent(
+        "the name is a global elsewhere in the base",
+        {"a.ts": "function f(conf) { return conf }\nexport const g = [conf, f]\n"},
+        {"a.ts": "function f(c) { return conf }\nexport const g = [conf, f]\n"},
+    ),
+    _silent(
         "a global is used that was never bound",
         {"a.ts": "export const x = 1\n"},
         {"a.ts": "export const x = someGlobal\n"},
