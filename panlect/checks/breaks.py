@@ -160,6 +160,10 @@ class _Comparison:
             # Ambient names have no declaration here: only a name that lost its binding is a claim.
             known = before is not None and use.target in before.bound
             return known and before is not None and all(row.name != use.target for row in before.loose)
+        after = self._head_view.facts(use.path)
+        if self._language == "go" and use.check == NAME_UNRESOLVED and after is not None and after.stars:
+            # A dot import may bring any name, save those that the package itself declared: they would clash.
+            return self._base.site(use.place) is not None
         if use.check == IMPORT_MISSING and not use.place.name and self._language != "python":
             return self._base.site(use.place) is not None
         return True

@@ -77,8 +77,7 @@ class GoWorld:
         if facts is None or facts.has_error or facts.generated or is_foreign(path) or is_sample(path):
             return
         yield from self._judge_imports(path, facts, wanted)
-        if not facts.stars:
-            yield from self._judge_loose(path, facts, wanted)
+        yield from self._judge_loose(path, facts, wanted)
         for use in facts.uses:
             if wanted is None or _mentions(facts, use, wanted):
                 yield from self._judge_use(path, facts, use)

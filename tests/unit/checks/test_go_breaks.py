@@ -11,6 +11,17 @@ USER = 'package main\n\nimport "example.com/shop/pay"\n\nfunc main() { pay.Captu
 
 BREAKS = [
     (
+        "a removed function is still called beside a dot import",
+        {
+            **MOD,
+            "pay/core.go": CORE,
+            "pay/more.go": 'package pay\n\nimport . "github.com/onsi/gomega"\n\nvar x = Expect(Capture(1))\n',
+        },
+        {"pay/core.go": GONE},
+        "name-unresolved",
+        ("pay/more.go", 5),
+    ),
+    (
         "a removed function is still called from another package",
         {**MOD, "pay/core.go": CORE, "main.go": USER},
         {"pay/core.go": GONE},
