@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -43,25 +44,24 @@ def server() -> Iterator[embedded.Server]:
 @pytest.fixture
 def database_url(server: embedded.Server) -> Iterator[str]:
     """A migrated database that belongs to this test alone."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {TEMPLATE} owner {embedded.LOGIN}")
-    yield _url(server, name)
-    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    with _database(server, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(server: embedded.Server) -> Iterator[str]:
+    """A migrated database for tests of one file that leave nothing in it."""
+    with _database(server, TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database_url(server: embedded.Server) -> Iterator[str]:
     """A database with the vector extension and nothing else."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
-        connection.execute(f"create database {name} owner {embedded.LOGIN}")
-    with psycopg.connect(server.administrator_url(name), autocommit=True) as connection:
-        connection.execute("create extension vector")
-    yield _url(server, name)
-    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    with _database(server, "template1") as url:
+        with psycopg.connect(server.administrator_url(url.rsplit("/", 1)[1]), autocommit=True) as connection:
+            connection.execute("create extension vector")
+        yield url
 
 
 @pytest.fixture
@@ -105,6 +105,15 @@ def place(administrator_url: str) -> Place:
         ).fetchone()
     assert row is not None
     return Place(*row)
+
+
+@contextmanager
+def _database(server: embedded.Server, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template} owner {embedded.LOGIN}")
+        yield _url(server, name)
+        connection.execute(f"drop database {name} with (force)")
 
 
 def _url(server: embedded.Server, database: str) -> str:

@@ -18,6 +18,7 @@ NOT_TENANT = {"migration"}
 # The only things that happen before or across organisations. A new one is a decision: add it here too.
 LISTED = {
     "find_token",
+    "find_index_run",
     "webhook_connections",
     "find_repository",
     "store_delivery",
@@ -180,45 +181,52 @@ async def test_a_server_that_is_not_there_is_a_clear_error() -> None:
 def fill(connection: psycopg.Connection, organisation: UUID) -> None:
     """One row in every tenant table, as the superuser."""
     ids = {name: uuid4() for name in ("connection", "repository", "pull", "run", "review", "snapshot")}
-    values = {
-        "org": organisation,
-        **ids,
-        "sha": b"\1" * 20,
-        "hash": b"\2" * 16,
-        "token": organisation.bytes * 2,
-    }
-    for statement in FILL.strip().split(";\n"):
-        connection.execute(statement, values)
+    own = {"organisation_id": organisation}
+    connection.execute("set search_path = panlect, public")
+    insert(connection, "api_token", **own, token_sha256=organisation.bytes * 2)
+    insert(connection, "forge_connection", **own, id=ids["connection"], kind="github")
+    insert(connection, "repository", **own, id=ids["repository"], connection_id=ids["connection"])
+    insert(connection, "pull_request", **own, id=ids["pull"], repository_id=ids["repository"])
+    insert(connection, "webhook_delivery", **own, connection_id=ids["connection"])
+    insert(connection, "run", **own, id=ids["run"], kind="review")
+    insert(connection, "step", **own, run_id=ids["run"], state="done")
+    insert(connection, "history_event", **own)
+    insert(connection, "blob_analysis", **own)
+    insert(connection, "chunk", **own, chunk_hash=b"\2" * 16)
+    insert(connection, "chunk_embedding", **own, repository_id=ids["repository"])
+    insert(connection, "snapshot", **own, id=ids["snapshot"], repository_id=ids["repository"])
+    insert(connection, "snapshot_entry", **own, snapshot_id=ids["snapshot"])
+    of_pull = {"repository_id": ids["repository"], "pull_request_id": ids["pull"], "run_id": ids["run"]}
+    insert(connection, "review", **own, id=ids["review"], **of_pull, verdict="REVIEWED")
+    of_review = {**own, "review_id": ids["review"]}
+    insert(connection, "finding", **of_review, severity="P1", side="head", evidence="[]", related="[]")
+    insert(connection, "suppressed_finding", **of_review)
+    insert(connection, "hunk_coverage", **of_review, side="head", state="read")
 
 
-FILL = """
-set search_path = panlect, public;
-insert into api_token (organisation_id, name, token_sha256) values (%(org)s, 't', %(token)s);
-insert into forge_connection (id, organisation_id, kind, base_url) values (%(connection)s, %(org)s, 'github', 'u');
-insert into repository (id, organisation_id, connection_id, full_name, clone_url)
-    values (%(repository)s, %(org)s, %(connection)s, 'o/r', 'u');
-insert into pull_request (id, organisation_id, repository_id, number, base_sha, head_sha)
-    values (%(pull)s, %(org)s, %(repository)s, 1, 'b', 'h');
-insert into webhook_delivery (organisation_id, connection_id, delivery_id, forge, event, body)
-    values (%(org)s, %(connection)s, 'd', 'github', 'e', 'x');
-insert into run (id, organisation_id, kind) values (%(run)s, %(org)s, 'review');
-insert into step (organisation_id, run_id, name, state, ms) values (%(org)s, %(run)s, 's', 'done', 1);
-insert into history_event (organisation_id, kind) values (%(org)s, 'run_created');
-insert into blob_analysis (organisation_id, blob_sha, analyser, facts, search, symbols)
-    values (%(org)s, %(sha)s, '1', 'f', 's', 'y');
-insert into chunk (organisation_id, chunk_hash, text) values (%(org)s, %(hash)s, 't');
-insert into chunk_embedding (organisation_id, repository_id, chunk_hash, model, embedding)
-    values (%(org)s, %(repository)s, %(hash)s, 'm', array_fill(0.05::real, array[384])::halfvec(384));
-insert into snapshot (id, organisation_id, repository_id, commit_sha, analyser)
-    values (%(snapshot)s, %(org)s, %(repository)s, 'c', '1');
-insert into snapshot_entry (organisation_id, snapshot_id, path, blob_sha, mode)
-    values (%(org)s, %(snapshot)s, 'p', %(sha)s, 33188);
-insert into review (id, organisation_id, repository_id, pull_request_id, run_id, head_sha, base_sha, cause, verdict)
-    values (%(review)s, %(org)s, %(repository)s, %(pull)s, %(run)s, 'h', 'b', 'c', 'REVIEWED');
-insert into finding (organisation_id, review_id, ordinal, fingerprint, check_id, severity, category, side, title,
-    body, evidence, related) values (%(org)s, %(review)s, 0, 'f', 'c', 'P1', 'contract', 'head', 't', 'b', '[]', '[]');
-insert into suppressed_finding (organisation_id, review_id, ordinal, stage, reason, check_id, path, start_line, title)
-    values (%(org)s, %(review)s, 0, 's', 'r', 'c', 'p', 1, 't');
-insert into hunk_coverage (organisation_id, review_id, ordinal, path, start_line, end_line, side, kind, state)
-    values (%(org)s, %(review)s, 0, 'p', 1, 2, 'head', 'code', 'read')
-"""
+ANY_VALUE = {
+    "text": "x",
+    "bytea": b"x",
+    "integer": 1,
+    "bigint": 1,
+    "double precision": 1.0,
+    "halfvec(384)": str([0.05] * 384),
+}
+
+
+def insert(connection: psycopg.Connection, table: str, **values: object) -> None:
+    """A row with these values, and any value that fits in every other column that must have one."""
+    required = connection.execute(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and attnotnull and not atthasdef and attidentity = ''",
+        [table],
+    ).fetchall()
+    row = {name: ANY_VALUE[kind] for name, kind in required if name not in values} | values
+    connection.execute(
+        sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(sql.Placeholder() * len(row)),
+        ),
+        list(row.values()),
+    )

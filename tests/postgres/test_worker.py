@@ -292,3 +292,24 @@ async def test_a_worker_that_hung_longer_than_its_lease_writes_nothing_when_it_w
             await PostgresSteps(db, zombie).step("plan", "", str, late)
         assert await settled(db, run.id) == [("done", "")]
     assert outcomes == ["ours"]
+
+
+def test_a_worker_process_stops_cleanly_when_it_is_told_to(
+    database_url: str, administrator_url: str, tmp_path: Path
+) -> None:
+    environment = {"DATABASE_URL": database_url, "PANLECT_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.worker", "publish"], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    try:
+        with psycopg.connect(administrator_url, autocommit=True) as connection:
+            query = "select count(*) from queue.procrastinate_workers"
+            while connection.execute(query).fetchone() != (1,):
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert connection.execute(query).fetchone() == (0,)
+    finally:
+        process.kill()
+        process.wait()
