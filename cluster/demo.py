@@ -139,7 +139,12 @@ def _connect_and_index(
         return [_connect(api, running, name) for name in repositories]
 
     runs = _timed(seconds, "connect repositories", connect)
-    _timed(seconds, "index (Ray job with Ray Data)", lambda: [_wait_for_run(api, run) for run in runs])
+
+    def index() -> None:
+        for run in runs:
+            _wait_for_run(api, run)
+
+    _timed(seconds, "index (Ray job with Ray Data)", index)
 
 
 def _connect(api: httpx2.Client, running: Running, full_name: str) -> str:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from jobs.tasks import Handlers
 from panlect.errors import PanlectError
+from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
-from panlect.index.cache import BlobCache
+from panlect.index.commit import Active, Plan, activate, analysed, fill_vectors, keep, plan_commit
+from panlect.index.runs import IndexSubject, find_subject, mirror_of, note_progress
+from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
 from panlect.metrics import RUNS
 from panlect.redact import log_ids
 from panlect.review.pull_request import Workshop, publish_review, review_pull_request
 from panlect.review.sync import sync
-from panlect.wiring import Services
+from panlect.wiring import Services, embedding_model_id
 
 Execute = Callable[[Lease], Awaitable[object]]
 
 
 def handlers(services: Services) -> Handlers:
-    """The handlers of this process; node-local caches are opened now."""
+    """The handlers of this process."""
     shop = Workshop(
         db=services.db,
         connections=services.connections,
         mirrors=services.mirrors,
-        store=BlobCache(services.settings.data_dir / "cache", max_bytes=services.settings.cache_max_bytes),
         public_url=services.public_url,
         metrics=services.metrics,
     )
     kinds: Mapping[RunKind, Execute] = {
+        RunKind.INDEX: lambda lease: index_commit(services, lease),
         RunKind.REVIEW: lambda lease: review_pull_request(shop, lease),
         RunKind.PUBLISH: lambda lease: publish_review(shop, lease),
     }
@@ -47,3 +51,35 @@ def handlers(services: Services) -> Handlers:
         services.metrics.count(RUNS, kind=run.kind.value, outcome="done")
 
     return Handlers(sync_pull_request, execute_run)
+
+
+async def index_commit(services: Services, lease: Lease) -> None:
+    """Few changed files: right here. Many, or where it is asked for: one Ray job, waited for."""
+    settings = services.settings
+    subject = await find_subject(services.db, lease.run.id)
+    mirror = await mirror_of(services.connections, services.mirrors, subject)
+    with PostgresStore(services.db.url, subject.organisation_id) as store:
+        plan = await asyncio.to_thread(plan_commit, mirror, subject.commit_sha, store)
+        many = len(plan.unseen) > settings.bulk_threshold or bool(subject.detail.get("bulk"))
+        if many and services.submit_bulk is not None:
+            await services.submit_bulk(
+                lease.run.id, lease.run.attempt, limit=settings.bulk_limit, timeout_s=settings.bulk_timeout_s
+            )
+            return
+        await _index_here(services, subject, mirror, plan, store)
+
+
+async def _index_here(
+    services: Services, subject: IndexSubject, mirror: Repository, plan: Plan, store: PostgresStore
+) -> None:
+    def analyse() -> Active:
+        keep(store, analysed(mirror, plan.unseen))
+        return activate(store, subject.repository_id, plan)
+
+    await note_progress(services.db, subject, {"files": len(plan.entries), "unseen": len(plan.unseen)})
+    active = await asyncio.to_thread(analyse)
+    await note_progress(services.db, subject, {"searchable": True, "chunks": len(active.hashes)})
+    if services.embedder is not None:
+        model = embedding_model_id(services.settings.embed_model)
+        made = await fill_vectors(store, subject.repository_id, active, model, services.embedder)
+        await note_progress(services.db, subject, {"vectors": len(active.hashes), "embedded": made})

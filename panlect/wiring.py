@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from panlect import keyring
 from panlect.accounts.keys import issue
@@ -18,6 +17,7 @@ from panlect.errors import ConfigurationError
 from panlect.forge.connections import Connections
 from panlect.metrics import Metrics
 from panlect.redact import configure_logging
+from panlect.search.hosted import HostedSearch
 from panlect.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from panlect.index.embed import Embedder
 
 Embed = Callable[[list[str]], Awaitable["NDArray[Any]"]]
-SubmitBulk = Callable[[UUID, int], Awaitable[str]]
+SubmitBulk = Callable[..., Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Services:
     keys: keyring.Keyring
     connections: Connections
     metrics: Metrics
+    search: HostedSearch
     embedder: Embed | None = None
     submit_bulk: SubmitBulk | None = None
 
@@ -79,7 +80,8 @@ def build(
     keys = keyring.load(settings.reveal("secret_key"), settings.data_dir / "secret.key")
     counted = metrics or Metrics()
     connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
-    return Services(settings, db, keys, connections, counted, embedder, submit_bulk)
+    search = HostedSearch(url, embedding_model_id(settings.embed_model), embedder)
+    return Services(settings, db, keys, connections, counted, search, embedder, submit_bulk)
 
 
 async def opened(
@@ -119,6 +121,17 @@ def bootstrap(settings: Settings, token: str) -> None:
             await services.close()
 
     asyncio.run(store())
+
+
+def embedding_model_id(model: str) -> str:
+    """Under which name the vectors of a model are kept, without loading it."""
+    if model == "hashing":
+        from panlect.index.embed import HashingEmbedder
+
+        return HashingEmbedder.model_id
+    from panlect.index.minilm import model_id
+
+    return model_id(None if model == "bundled" else Path(model))
 
 
 def embedder_named(model: str) -> Embedder:

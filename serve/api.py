@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from panlect.forge.repositories import connect_repository, list_repositories
+from panlect.forge import repositories
 from panlect.ledger import trace
 from panlect.ledger.runs import create_run, find_run
 from panlect.queue import wake_run
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/api/v1", tags=["repositories"])
 
 
 @router.get("/repositories")
-async def repositories(request: Request, who: Reader) -> list[Repository]:
+async def list_repositories(request: Request, who: Reader) -> list[Repository]:
     """What is connected, with the state of each index."""
     async with services(request).db.organisation(who.organisation_id) as connection:
-        rows = await list_repositories(connection, who.organisation_id)
+        rows = await repositories.list_repositories(connection, who.organisation_id)
     return [Repository.model_validate(row) for row in rows]
 
 
@@ -30,7 +30,7 @@ async def repositories(request: Request, who: Reader) -> list[Repository]:
 async def connect(request: Request, who: Writer, asked: ConnectRepository) -> Connected:
     """Connect a repository: check the token, ask the host for webhooks, start indexing."""
     built = services(request)
-    found = await connect_repository(
+    found = await repositories.connect_repository(
         built.db,
         built.connections,
         who.organisation_id,
@@ -39,15 +39,29 @@ async def connect(request: Request, who: Writer, asked: ConnectRepository) -> Co
         full_name=asked.full_name,
         webhook_url=asked.webhook_url or f"{built.public_url}/webhook/github",
     )
-    run_id = await _index(request, who.organisation_id, found.id, found.head_sha) if asked.index else None
+    run_id = await _index(request, who.organisation_id, found, bulk=asked.bulk) if asked.index else None
     return Connected(id=found.id, full_name=found.full_name, run_id=run_id)
 
 
-async def _index(request: Request, organisation_id: UUID, repository_id: UUID, head_sha: str) -> UUID:
+async def _index(
+    request: Request, organisation_id: UUID, found: repositories.Connected, *, bulk: bool
+) -> UUID:
     async with services(request).db.organisation(organisation_id) as connection:
-        new = new_index(repository_id, head_sha, cause="connected")
+        new = new_index(found.id, found.head_sha, cause="connected", bulk=bulk)
         run, _ = await create_run(connection, organisation_id, new, wake_run)
     return run.id
+
+
+@router.get("/search")
+async def search(
+    request: Request,
+    who: Reader,
+    repository: Annotated[UUID, Query(description="Id of a repository")],
+    q: Annotated[str, Query(min_length=1, max_length=2000, description="Words, names, or a question")],
+    k: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> dict[str, Any]:
+    """Search an indexed repository; `mode` says whether vectors took part."""
+    return await services(request).search.search(who.organisation_id, repository, q, k)
 
 
 @router.get("/runs")

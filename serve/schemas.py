@@ -25,6 +25,7 @@ class ConnectRepository(BaseModel):
         "", description="Where the host reaches this server; its public address when empty"
     )
     index: bool = Field(True, description="Index the default branch now")
+    bulk: bool = Field(False, description="Index through a Ray job even when there are few files")
 
 
 class Repository(BaseModel):

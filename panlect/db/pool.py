@@ -16,7 +16,7 @@ from uuid import UUID
 from panlect.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Connection
     from psycopg_pool import AsyncConnectionPool
 
 DEFAULT_ORGANISATION = UUID("00000000-0000-0000-0000-000000000001")
@@ -109,6 +109,11 @@ class Database:
                 await pool.open()
                 self._pools[url] = pool
             return self._pools[url]
+
+
+def enter(connection: Connection[Any], role: str, organisation_id: str) -> None:
+    """Begin a synchronous transaction as `Database` begins its own: under a role, for one organisation."""
+    connection.execute(_ENTER, [organisation_id, role])
 
 
 async def _probe(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Read and parse the blobs that nobody has seen before: inline when few, in killable children when many."""
+"""Read and parse the blobs that nobody has seen before, in killable children."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from panlect.index.snapshot import BlobKey, BlobReader, blob_key, is_analysable
 Task = tuple[str, str, bytes]  # language, blob sha, content
 Progress = Callable[[int, int], None]  # done, of how many
 
-_INLINE = 24  # blobs: fewer are parsed sooner than a child starts
+_FEW = 24  # blobs: for fewer, a second child costs more than it saves
 _BATCH_BYTES = 256 * 1024  # of content handed to a child at once
 _TIMEOUT_S = 30.0
 _MEMORY_BYTES = 2 * 1024**3
@@ -51,10 +51,9 @@ def analyse_blobs(
     known = sink.known(keys)
     unseen = [key for key in keys if key not in known]
     if workers is None:
-        workers = 0 if len(unseen) <= _INLINE else len(os.sched_getaffinity(0))
-    batches = _batches(_tasks(blobs, unseen))
+        workers = 1 if len(unseen) <= _FEW else len(os.sched_getaffinity(0))
     done = 0
-    for analysed in _inline(batches) if workers == 0 else _in_children(batches, workers):
+    for analysed in analyse_tasks(read_tasks(blobs, unseen), workers):
         sink.put(analysed)
         done += len(analysed)
         if progress is not None:
@@ -62,7 +61,14 @@ def analyse_blobs(
     return done
 
 
-def _tasks(blobs: BlobReader, keys: Sequence[BlobKey]) -> Iterator[Task]:
+def analyse_tasks(tasks: Iterable[Task], workers: int) -> Iterator[list[tuple[BlobKey, Packed]]]:
+    """The analyses of blobs at hand, some at a time; `workers` as for `analyse_blobs`."""
+    batches = _batches(tasks)
+    return _inline(batches) if workers == 0 else _in_children(batches, workers)
+
+
+def read_tasks(blobs: BlobReader, keys: Sequence[BlobKey]) -> Iterator[Task]:
+    """The blobs of these keys with their bytes; missing ones are left out."""
     languages: dict[str, list[str]] = {}
     for language, sha in keys:
         languages.setdefault(sha, []).append(language)

@@ -25,6 +25,11 @@ class Embedder(Protocol):
         ...
 
 
+def embedding_text(scope: str, body: str) -> str:
+    """What is embedded of a chunk: where it stands, then its text. A path is left out: renames cost nothing."""
+    return f"{scope}\n{body}"
+
+
 class HashingEmbedder:
     """Signed feature hashing of split and stemmed terms: deterministic, no weights, no network.
 

@@ -14,10 +14,12 @@ from panlect.db.sql import query
 from panlect.errors import ForgeError, ForgeUnavailableError, GitError, StaleHeadError
 from panlect.finding import Severity, Verdict
 from panlect.forge.connections import Connections
-from panlect.git.mirror import Remote, fetch, pull_ref
+from panlect.git.mirror import pull_ref
 from panlect.git.repository import Repository
-from panlect.index.build import AnalysisStore, build_snapshot
+from panlect.index.build import build_snapshot
+from panlect.index.runs import mirrored
 from panlect.index.snapshot import Snapshot
+from panlect.index.store import PostgresStore
 from panlect.ledger.coverage import StoredReview, find_review, mark_not_posted, mark_posted, store_verdict
 from panlect.ledger.postgres_steps import PostgresSteps
 from panlect.ledger.runs import Lease
@@ -33,12 +35,11 @@ CONTEXT_TOKENS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What reviewing on the server needs. `store` keeps analyses on this node, `mirrors` repositories."""
+    """What reviewing on the server needs; `mirrors` is this node's own and may vanish."""
 
     db: Database
     connections: Connections
     mirrors: Path
-    store: AnalysisStore
     public_url: str
     metrics: Metrics
 
@@ -66,18 +67,30 @@ async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
     """
     subjects = await find_subjects(shop.db, lease)
     steps = PostgresSteps(shop.db, lease)
-    mirror = await mirrored(shop, lease, subjects)
+    repository, pull = subjects.repository, subjects.pull_request
+    mirror = await mirrored(
+        shop.connections,
+        shop.mirrors,
+        organisation_id=lease.run.organisation_id,
+        connection_id=repository["connection_id"],
+        repository_id=repository["id"],
+        clone_url=repository["clone_url"],
+        refs=[f"refs/heads/{pull['base_ref']}", pull_ref(pull["number"])],
+        want=[lease.run.base_sha, lease.run.head_sha],
+    )
 
     async def compare() -> Revisions:
         return Revisions(await asyncio.to_thread(_merge_base, mirror, lease), lease.run.head_sha)
 
     revisions = await steps.step("fetch", lease.run.head_sha, Revisions, compare)
 
-    async def snapshots(repository: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
-        return await asyncio.to_thread(_snapshots, repository, base, head, shop.store)
-
     subject = Subject(mirror, revisions.base_sha, revisions.head_sha)
-    verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS)
+    with PostgresStore(shop.db.url, lease.run.organisation_id) as store:
+
+        async def snapshots(repository: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
+            return await asyncio.to_thread(_snapshots, repository, base, head, store)
+
+        verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS)
     review_id = await store_verdict(shop.db, lease, verdict, wake_run)
     _count(shop.metrics, verdict)
     return review_id
@@ -119,17 +132,6 @@ async def publish_review(shop: Workshop, lease: Lease) -> None:
         posted_url=posted.url,
         marker=marker(str(stored.id), stored.verdict.head_sha),
     )
-
-
-async def mirrored(shop: Workshop, lease: Lease, subjects: Subjects) -> Repository:
-    """The mirror of the run's repository, holding base branch and head of its pull request."""
-    repository, pull = subjects.repository, subjects.pull_request
-    connection = await shop.connections.get(lease.run.organisation_id, repository["connection_id"])
-    remote = Remote(repository["clone_url"], connection.token, shop.connections.allow)
-    refs = [f"refs/heads/{pull['base_ref']}", pull_ref(pull["number"])]
-    want = [lease.run.base_sha, lease.run.head_sha]
-    directory = shop.mirrors / f"{repository['id']}.git"
-    return await asyncio.to_thread(fetch, directory, remote, refs, want)
 
 
 async def find_subjects(db: Database, lease: Lease) -> Subjects:
@@ -174,7 +176,7 @@ def _merge_base(mirror: Repository, lease: Lease) -> str:
 
 
 def _snapshots(
-    repository: Repository, base_sha: str, head_sha: str, store: AnalysisStore
+    repository: Repository, base_sha: str, head_sha: str, store: PostgresStore
 ) -> tuple[Snapshot, Snapshot]:
     base = build_snapshot(repository, base_sha, store)
     return base, build_snapshot(repository, head_sha, store, base=base)

@@ -95,13 +95,14 @@ async def _index(db: Database, connections: Connections, hint: Hint, repository_
     return Synced("index queued" if fresh else "this commit is indexed", run.id)
 
 
-def new_index(repository_id: UUID, head_sha: str, *, cause: str) -> NewRun:
+def new_index(repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = False) -> NewRun:
     """The index of a commit: once per commit and cause, one at a time for its repository."""
     return NewRun(
         RunKind.INDEX,
         cause,
         repository_id,
         head_sha=head_sha,
+        detail={"bulk": True} if bulk else {},
         dedupe_key=f"index:{repository_id}:{head_sha}:{cause}",
         lock_key=f"index:{repository_id}",
     )

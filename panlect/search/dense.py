@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from panlect.index.embed import Embedder
+from panlect.index.embed import Embedder, embedding_text
 from panlect.index.snapshot import Snapshot
 
 
@@ -29,7 +29,7 @@ class MemoryDense:
             source = snapshot.text(entry.path) if chunks else b""
             for chunk in chunks:
                 body = source[chunk.start_byte : chunk.end_byte].decode("utf-8", "replace")
-                texts[bytes.fromhex(chunk.hash)] = f"{chunk.scope}\n{body}"
+                texts[bytes.fromhex(chunk.hash)] = embedding_text(chunk.scope, body)
         self._embedder = embedder
         self._hashes = sorted(texts)
         self._vectors = embedder.embed([texts[one] for one in self._hashes])

@@ -4,9 +4,10 @@ create table blob_analysis (
     blob_sha bytea not null,
     analyser text not null,
     -- msgpack, unpacked by the room that packed it; apart, so that search does not read what checks need.
-    facts bytea not null,
+    meta bytea not null,
     search bytea not null,
     symbols bytea not null,
+    facts bytea not null,
     names text[] not null default '{}',
     created_at timestamptz not null default now(),
     primary key (organisation_id, blob_sha, analyser)
@@ -75,6 +76,7 @@ create table snapshot_entry (
     path text not null,
     blob_sha bytea not null,
     mode int not null,
+    size bigint not null,
     primary key (snapshot_id, path),
     foreign key (organisation_id, snapshot_id) references snapshot (organisation_id, id) on delete cascade
 );

@@ -55,6 +55,17 @@ language sql stable as $$
 $$;
 select list_for_system('find_repository(uuid, text)');
 
+-- The driver of a bulk job is given a run's id: whose is it, and what is to be indexed?
+create function find_index_run(wanted uuid)
+returns table (run_id uuid, organisation_id uuid, repository_id uuid, connection_id uuid, full_name text,
+               clone_url text, default_branch text, commit_sha text, detail jsonb)
+language sql stable as $$
+    select n.id, n.organisation_id, r.id, r.connection_id, r.full_name, r.clone_url, r.default_branch, n.head_sha, n.detail
+    from run n join repository r on r.id = n.repository_id
+    where n.id = wanted and n.kind = 'index'
+$$;
+select list_for_system('find_index_run(uuid)');
+
 -- Null when this delivery is stored already.
 create function store_delivery(
     new_connection uuid, new_delivery text, new_forge text, new_event text, new_action text,

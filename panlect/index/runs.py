@@ -1,0 +1,90 @@
+"""What an index run is about, and how far it is: read from its row, written into its `detail`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from panlect.db.pool import Database
+from panlect.db.sql import query
+from panlect.errors import BadInputError
+from panlect.forge.connections import Connections
+from panlect.git.mirror import Remote, fetch
+from panlect.git.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSubject:
+    """A commit of a connected repository to index."""
+
+    run_id: UUID
+    organisation_id: UUID
+    repository_id: UUID
+    connection_id: UUID
+    full_name: str
+    clone_url: str
+    default_branch: str
+    commit_sha: str
+    detail: Mapping[str, Any]
+
+
+async def find_subject(db: Database, run_id: UUID) -> IndexSubject:
+    """What the index run `run_id` is about. Raises BadInputError when there is no such run."""
+    from psycopg.rows import class_row
+
+    async with db.system() as connection, connection.cursor(row_factory=class_row(IndexSubject)) as cursor:
+        await cursor.execute(query("index.find_index_run"), {"run_id": run_id})
+        subject = await cursor.fetchone()
+    if subject is None:
+        raise BadInputError(
+            f"There is no index run {run_id}.", fix="Take the id from GET /api/v1/runs?kind=index."
+        )
+    return subject
+
+
+async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[str, object]) -> None:
+    """Merge `progress` into the run's detail, where pages and the API read it."""
+    from psycopg.types.json import Jsonb
+
+    values = {
+        "organisation_id": subject.organisation_id,
+        "run_id": subject.run_id,
+        "progress": Jsonb(dict(progress)),
+    }
+    async with db.organisation(subject.organisation_id) as connection:
+        await connection.execute(query("index.note_progress"), values)
+
+
+async def mirrored(
+    connections: Connections,
+    mirrors: Path,
+    *,
+    organisation_id: UUID,
+    connection_id: UUID,
+    repository_id: UUID,
+    clone_url: str,
+    refs: Sequence[str],
+    want: Sequence[str],
+) -> Repository:
+    """This node's mirror of a repository, holding `refs` when a commit of `want` is not there yet."""
+    connection = await connections.get(organisation_id, connection_id)
+    remote = Remote(clone_url, connection.token, connections.allow)
+    return await asyncio.to_thread(fetch, mirrors / f"{repository_id}.git", remote, refs, want)
+
+
+async def mirror_of(connections: Connections, mirrors: Path, subject: IndexSubject) -> Repository:
+    """The mirror that holds the commit to index."""
+    return await mirrored(
+        connections,
+        mirrors,
+        organisation_id=subject.organisation_id,
+        connection_id=subject.connection_id,
+        repository_id=subject.repository_id,
+        clone_url=subject.clone_url,
+        refs=[f"refs/heads/{subject.default_branch}"],
+        want=[subject.commit_sha],
+    )

@@ -1,0 +1,29 @@
+"""How an analysed blob travels in Ray's blocks: plain bytes and strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panlect.code.packed import Packed
+from panlect.index.commit import Analysed
+
+
+def row_of(one: Analysed) -> dict[str, Any]:
+    """An analysed blob as a row of a block."""
+    return {
+        "language": one.key[0],
+        "sha": one.key[1],
+        **one.packed._asdict(),
+        "hashes": b"".join(digest for digest, _ in one.chunks),
+        "texts": [text for _, text in one.chunks],
+    }
+
+
+def analysed_of(row: dict[str, Any]) -> Analysed:
+    """The analysed blob of a row."""
+    hashes = bytes(row["hashes"])
+    digests = (hashes[at : at + 16] for at in range(0, len(hashes), 16))
+    packed = Packed(*(bytes(row[column]) for column in Packed._fields))
+    return Analysed(
+        (str(row["language"]), str(row["sha"])), packed, tuple(zip(digests, row["texts"], strict=True))
+    )
