@@ -162,8 +162,9 @@ class _Comparison:
             return known and before is not None and all(row.name != use.target for row in before.loose)
         after = self._head_view.facts(use.path)
         if self._language == "go" and use.check == NAME_UNRESOLVED and after is not None and after.stars:
-            # A dot import may bring any name, save those that the package itself declared: they would clash.
-            return self._base.site(use.place) is not None
+            # A dot import may bring any name, save what the package itself declared beside it: those clash.
+            same = before is not None and _stars(before) == _stars(after)
+            return same and self._base.site(use.place) is not None
         if use.check == IMPORT_MISSING and not use.place.name and self._language != "python":
             return self._base.site(use.place) is not None
         return True

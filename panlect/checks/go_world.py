@@ -98,10 +98,25 @@ class GoWorld:
         for loose in facts.loose:
             if loose.guards & Guard.NAME or (wanted is not None and loose.name not in wanted):
                 continue
-            state = State.FINE if scope is not None and loose.name in scope else State.BROKEN
-            state = State.UNKNOWN if scope is None else state
+            if scope is None:
+                state = State.UNKNOWN
+            else:
+                state = State.FINE if loose.name in scope else self._through_dots(path, facts, loose.name)
             place = Place(posixpath.dirname(path), loose.name)
             yield Judged(NAME_UNRESOLVED, path, loose.line, loose.enclosing, loose.name, state, place)
+
+    def _through_dots(self, path: str, facts: FileFacts, name: str) -> State:
+        """Whether dot imports of our own packages bring the name; what is outside is weighed by the caller."""
+        state = State.BROKEN
+        for star in facts.stars:
+            folder = self._folder(star.module, path)
+            if folder is None:
+                continue
+            scope = self._package(folder)
+            if scope is not None and name in scope:
+                return State.FINE
+            state = State.UNKNOWN if scope is None else state
+        return state
 
     def _judge_use(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
         if use.source == LOCAL:

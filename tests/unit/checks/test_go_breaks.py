@@ -139,6 +139,27 @@ Loop:
 WIDE = CORE.replace("(amount int)", "(amount int, key string)")
 SILENT = [
     _silent(
+        "a dot import of a package of ours brings the moved name",
+        {
+            **MOD,
+            "pay/core.go": CORE,
+            "pay/more.go": 'package pay\n\nimport . "example.com/shop/base"\n\nvar x = Capture(Keep2)\n',
+            "base/base.go": "package base\n\nconst Keep2 = 1\n",
+        },
+        {
+            "pay/core.go": GONE,
+            "base/base.go": "package base\n\nconst Keep2 = 1\n\nfunc Capture(amount int) int { return 1 }\n",
+        },
+    ),
+    _silent(
+        "a new dot import from outside may bring the name",
+        {**MOD, "pay/core.go": CORE, "pay/more.go": "package pay\n\nvar x = Capture(1)\n"},
+        {
+            "pay/core.go": GONE,
+            "pay/more.go": 'package pay\n\nimport . "github.com/x/y"\n\nvar x = Capture(1)\n',
+        },
+    ),
+    _silent(
         "the parameter takes any number",
         {**MOD, "pay/core.go": CORE, "main.go": USER},
         {
