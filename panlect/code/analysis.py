@@ -1,7 +1,8 @@
 """What one blob says: chunks, definitions, references, imports and term counts.
 
 Pure values, made by `parse.analyse` from bytes alone and addressed by (analyser version, language, blob sha).
-Lines are 1-based and inclusive; bytes are offsets into the blob.
+Lines are 1-based and inclusive; bytes are offsets into the blob. What there are thousands of in a file is a
+named tuple: four times quicker to make than a frozen dataclass, and packed as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A piece of a file that search returns: about 950 non-white bytes, cut at syntax (cAST)."""
 
     start_byte: int
@@ -27,18 +27,22 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Which terms stand in which chunk how often: three parallel columns, ready for numpy.
+    """Which words stand in which chunk how often, and the terms each word stands for. Columns for numpy.
 
-    `terms` little-endian u64 of `terms.term_id`, `chunks` u32 ordinals of the blob's chunks, `counts` u16.
+    One row for each word of each chunk: `words` u32 ordinals of the blob's distinct words, `chunks` u32
+    ordinals of its chunks, `counts` u16. One row for each term of each word: `word` u32, `terms` u64 ids
+    of `terms.term_id`. All little-endian. A word is spelt out into its terms only when a segment is made,
+    for all blobs at once.
     """
 
-    terms: bytes = b""
+    words: bytes = b""
     chunks: bytes = b""
     counts: bytes = b""
+    word: bytes = b""
+    terms: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A named thing. `kind`: function, method, class, interface, type, constant, variable, field."""
 
     name: str
@@ -99,8 +103,7 @@ def _u32(column: bytes) -> Sequence[int]:
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """`from module import name as alias`; `name` is "" for the module itself, "*" for everything."""
 
     module: str

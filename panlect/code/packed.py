@@ -50,9 +50,11 @@ class SearchColumns(NamedTuple):
     end_lines: bytes
     scopes: tuple[str, ...]  # one a chunk
     hashes: bytes
-    terms: bytes
+    words: bytes  # and what follows: as `analysis.Postings`
     chunks: bytes
     counts: bytes
+    word: bytes
+    terms: bytes
 
 
 class SymbolColumns(NamedTuple):
@@ -86,22 +88,22 @@ def crashed(language: str, reason: str) -> Packed:
 
 def meta_of(column: bytes) -> Meta:
     """Raises ValueError when the bytes are no such column."""
-    return Meta._make(_unpackb(column))
+    return Meta._make(_row(column, len(Meta._fields)))
 
 
 def search_of(column: bytes) -> SearchColumns:
     """Raises ValueError when the bytes are no such column."""
-    return SearchColumns._make(_unpackb(column))
+    return SearchColumns._make(_row(column, len(SearchColumns._fields)))
 
 
 def symbols_of(column: bytes) -> SymbolColumns:
     """Raises ValueError when the bytes are no such column."""
-    return SymbolColumns._make(_unpackb(column))
+    return SymbolColumns._make(_row(column, len(SymbolColumns._fields)))
 
 
 def definitions_of(symbols: SymbolColumns) -> tuple[Definition, ...]:
     """The definitions of a blob."""
-    return tuple(Definition(*row) for row in _unpackb(symbols.definitions))
+    return tuple(map(Definition._make, _unpackb(symbols.definitions)))
 
 
 def references_of(symbols: SymbolColumns) -> References:
@@ -111,7 +113,7 @@ def references_of(symbols: SymbolColumns) -> References:
 
 def imports_of(symbols: SymbolColumns) -> tuple[Import, ...]:
     """The imports of a blob."""
-    return tuple(Import(*row) for row in _unpackb(symbols.imports))
+    return tuple(map(Import._make, _unpackb(symbols.imports)))
 
 
 def unpack(meta: bytes, search: bytes, symbols: bytes) -> Analysis:
@@ -123,7 +125,7 @@ def unpack(meta: bytes, search: bytes, symbols: bytes) -> Analysis:
         has_error=head.has_error,
         lines=head.lines,
         chunks=chunks_of(found),
-        postings=Postings(found.terms, found.chunks, found.counts),
+        postings=Postings(*found[6:]),
         definitions=definitions_of(names),
         references=references_of(names),
         imports=imports_of(names),
@@ -148,24 +150,22 @@ def _search(analysis: Analysis) -> SearchColumns:
         _u32([c.end_line for c in chunks]),
         tuple(c.scope for c in chunks),
         bytes.fromhex("".join(c.hash for c in chunks)),
-        postings.terms,
+        postings.words,
         postings.chunks,
         postings.counts,
+        postings.word,
+        postings.terms,
     )
 
 
 def _symbols(analysis: Analysis) -> SymbolColumns:
-    definitions = [
-        (d.name, d.qualified_name, d.kind, d.start_line, d.end_line, d.signature, d.parent, d.exported)
-        for d in analysis.definitions
-    ]
     uses = analysis.references
     return SymbolColumns(
         _name_ids(sorted({d.name for d in analysis.definitions})),
         _name_ids(uses.names),
-        _packb(definitions),
+        _packb(analysis.definitions),
         _packb((uses.names, uses.name, uses.kind, uses.line, uses.enclosing)),
-        _packb([(i.module, i.name, i.alias, i.line) for i in analysis.imports]),
+        _packb(analysis.imports),
     )
 
 
@@ -185,6 +185,13 @@ def _u32(numbers: Sequence[int]) -> bytes:
 
 def _from_u32(column: bytes) -> list[int]:
     return [int.from_bytes(column[at : at + 4], "little") for at in range(0, len(column), 4)]
+
+
+def _row(column: bytes, fields: int) -> Any:
+    row = _unpackb(column)
+    if not isinstance(row, tuple) or len(row) != fields:
+        raise ValueError("not a column of an analysis")
+    return row
 
 
 def _packb(row: Any) -> bytes:

@@ -12,7 +12,7 @@ from panlect.code.analysis import Analysis
 from panlect.code.facts import FACTS_VERSION, scope_facts
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
 
-ANALYSER_VERSION = f"1.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
+ANALYSER_VERSION = f"2.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import tree_sitter
 from tree_sitter import Node, QueryCursor
@@ -45,8 +45,7 @@ class Symbols:
     spans: tuple[Span, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(NamedTuple):
     """One definition before it is qualified: offsets of its node, name and body."""
 
     start: int
@@ -66,7 +65,7 @@ def symbols_of(language: Language, root: Node, source: bytes) -> Symbols:
     named = list(_named(captures, source))
     definitions, spans = _qualify(named, captures, language.exported, source, lines)
     imports = tuple(_imports(captures, source, lines))
-    own_names = frozenset(one.name_start for one in named)
+    own_names = [one.name_start for one in named]
     return Symbols(definitions, _references(captures, source, spans, own_names, lines), imports, spans)
 
 
@@ -108,8 +107,10 @@ def _definition_nodes(captures: Captures) -> dict[tuple[int, int], str]:
     return kinds
 
 
-def _owned(order: Sequence[tuple[int, int]], nodes: Iterable[Node]) -> list[tuple[tuple[int, int], Node]]:
+def _owned(order: Sequence[tuple[int, int]], nodes: Sequence[Node]) -> list[tuple[tuple[int, int], Node]]:
     """Each node with the innermost range around it, in text order, each node once."""
+    if not nodes:
+        return []
     owned: list[tuple[tuple[int, int], Node]] = []
     around: list[tuple[int, int]] = []
     coming, last = 0, -1
@@ -213,28 +214,35 @@ def _alias_of(
 
 
 def _references(
-    captures: Captures, source: bytes, spans: Sequence[Span], own_names: frozenset[int], lines: Sequence[int]
+    captures: Captures, source: bytes, spans: Sequence[Span], own_names: Sequence[int], lines: Sequence[int]
 ) -> References:
     """Uses of names with the definition around each; a name's own definition is none."""
     import numpy as np
 
-    ends: dict[int, tuple[int, int]] = {}
-    for kind in reversed(range(len(REFERENCE_KINDS))):  # the kind that says most comes last and stays
-        nodes = captures.get(f"reference.{REFERENCE_KINDS[kind]}", ())
-        ends.update([(node.start_byte, (node.end_byte, kind)) for node in nodes])
-    for start in own_names:
-        ends.pop(start, None)
-    ordered = sorted(ends.items())[:_MAX_REFERENCES]
+    nodes = [captures.get(f"reference.{kind}", ()) for kind in REFERENCE_KINDS]
+    starts = np.array([node.start_byte for found in nodes for node in found], dtype=np.int64)
+    ends = np.array([node.end_byte for found in nodes for node in found], dtype=np.int64)
+    kinds = np.repeat(np.arange(len(nodes), dtype=np.uint8), [len(found) for found in nodes])
+    # Of several kinds at one place the first says most; a stable sort by place keeps that order.
+    order = np.argsort(starts, kind="stable")
+    starts = starts[order]
+    kept = np.ones(len(order), dtype=bool)
+    kept[1:] = starts[1:] > starts[:-1]
+    is_own = np.zeros(len(source), dtype=bool)
+    is_own[own_names] = True
+    kept &= ~is_own[starts]
+    order = order[kept][:_MAX_REFERENCES]
+    starts, ends, kinds = starts[kept][:_MAX_REFERENCES], ends[order], kinds[order]
     text = source.decode("latin-1")  # one character a byte, so that offsets fit
-    names = [text[start:end] for start, (end, _) in ordered]
+    names = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     if not source.isascii():
         names = [name.encode("latin-1").decode("utf-8", "replace") for name in names]
     table: dict[str, int] = {}
     ordinals = np.array([table.setdefault(name, len(table)) for name in names], dtype="<u4")
-    starts = np.array([start for start, _ in ordered], dtype=np.int64)
-    kinds = np.array([kind for _, (_, kind) in ordered], dtype=np.uint8)
     line = np.searchsorted(np.asarray(lines), starts, side="right")
-    kept = np.isin(ordinals, [table[name] for name in _RECEIVERS if name in table], invert=True)
+    is_receiver = np.zeros(len(table), dtype=bool)
+    is_receiver[[table[name] for name in _RECEIVERS if name in table]] = True
+    kept = ~is_receiver[ordinals]
     return References(
         tuple(table),
         ordinals[kept].tobytes(),

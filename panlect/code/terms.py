@@ -85,15 +85,29 @@ def terms_of(text: str) -> list[int]:
     return list(chain.from_iterable(map(_word_ids, _words(text))))
 
 
+class _Ordinals(dict[str, int]):
+    """Word -> ordinal, by first occurrence."""
+
+    def __missing__(self, word: str) -> int:
+        ordinal = self[word] = len(self)
+        return ordinal
+
+
 def postings_of(texts: Iterable[str]) -> Postings:
     """The postings of a blob's chunks, by chunk and then by first occurrence."""
-    terms, chunks, counts = array("Q"), array("I"), array("H")
+    ordinals = _Ordinals()
+    words, chunks, counts = array("I"), array("I"), array("H")
     for chunk, text in enumerate(texts):
-        found = Counter(terms_of(text))
-        terms.extend(found)
+        found = Counter(_words(text))
+        words.extend(map(ordinals.__getitem__, found))
         counts.extend(found.values())  # a chunk holds at most some 2000 words, so 16 bits are enough
         chunks.extend([chunk] * len(found))
-    return Postings(_little_endian(terms), _little_endian(chunks), _little_endian(counts))
+    word, terms = array("I"), array("Q")
+    for ordinal, spelling in enumerate(ordinals):
+        ids = _word_ids(spelling)
+        terms.extend(ids)
+        word.extend([ordinal] * len(ids))
+    return Postings(*map(_little_endian, (words, chunks, counts, word, terms)))
 
 
 def _little_endian(column: array[int]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from panlect.code.packed import search_of, symbols_of
+from panlect.code.packed import SearchColumns, search_of, symbols_of
 from panlect.code.terms import terms_of
 
 Array = np.ndarray[Any, Any]
@@ -33,12 +33,20 @@ class Inverted:
 
 
 def invert(terms: Array, documents: Array, counts: Array) -> Inverted:
-    """Sort parallel columns, given in ascending order of documents, by term."""
-    order = np.argsort(terms, kind="stable")
-    ordered = terms[order]
-    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(ordered) else order
-    offsets = np.append(first, len(ordered))
-    return Inverted(ordered[first], offsets, documents[order], counts[order])
+    """Sort parallel columns by term and document; rows of the same term and document become one."""
+    order = np.argsort(documents, kind="stable")
+    order = order[np.argsort(terms[order], kind="stable")]
+    terms, documents = terms[order], documents[order]
+    fresh = _differs(terms)
+    rows = np.flatnonzero(fresh | _differs(documents))
+    first = np.flatnonzero(fresh[rows])
+    times = np.add.reduceat(counts[order].astype(np.int64), rows) if len(rows) else counts.astype(np.int64)
+    return Inverted(terms[rows][first], np.append(first, len(rows)), documents[rows], times)
+
+
+def _differs(ordered: Array) -> Array:
+    """Where a value is not that of the row before."""
+    return np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +75,78 @@ def chunk_segment(paths: Sequence[str], columns: Sequence[bytes | None]) -> Chun
 
     The words of a path count once in each of its chunks: a rename then moves them without a new analysis.
     """
-    files, ordinals, starts, ends, hashes = [], [], [], [], []
-    terms, documents, counts = [], [], []
-    total = 0
-    for file, (path, column) in enumerate(zip(paths, columns, strict=True)):
-        if column is None:
-            continue
-        found = search_of(column)
-        size = len(found.start_lines) // 4
-        files.append(np.full(size, file, dtype=np.int32))
-        ordinals.append(np.arange(size, dtype=np.int32))
-        starts.append(np.frombuffer(found.start_lines, dtype="<u4"))
-        ends.append(np.frombuffer(found.end_lines, dtype="<u4"))
-        hashes.append(np.frombuffer(found.hashes, dtype="V16"))
-        words = np.array(sorted(set(terms_of(path))), dtype=np.uint64)
-        terms += [np.frombuffer(found.terms, dtype="<u8"), np.tile(words, size)]
-        own = np.arange(total, total + size, dtype=np.int32)
-        documents += [own[np.frombuffer(found.chunks, dtype="<u4")], np.repeat(own, len(words))]
-        counts += [np.frombuffer(found.counts, dtype="<u2"), np.ones(size * len(words), dtype=np.uint16)]
-        total += size
-    holders, times = _join(documents, np.int32), _join(counts, np.uint16)
+    files = [file for file, column in enumerate(columns) if column is not None]
+    found = [search_of(column) for column in columns if column is not None]
+    sizes = [len(one.start_lines) // 4 for one in found]
+    total = sum(sizes)
+    file = np.repeat(np.array(files, dtype=np.int32), sizes)
+    terms = _terms_of_chunks([paths[file] for file in files], found, np.array(sizes, dtype=np.int64))
     return ChunkSegment(
-        _join(files, np.int32),
-        _join(ordinals, np.int32),
-        _join(starts, np.uint32),
-        _join(ends, np.uint32),
-        np.bincount(holders, weights=times, minlength=total).astype(np.float32),
-        _join(hashes, np.dtype("V16")),
-        invert(_join(terms, np.uint64), holders, times),
+        file,
+        (np.arange(total) - np.repeat(_starts(sizes), sizes)).astype(np.int32),
+        _joined("<u4", [one.start_lines for one in found]),
+        _joined("<u4", [one.end_lines for one in found]),
+        np.bincount(terms.documents, weights=terms.counts, minlength=total).astype(np.float32),
+        _joined("V16", [one.hashes for one in found]),
+        terms,
     )
+
+
+def _terms_of_chunks(paths: Sequence[str], found: Sequence[SearchColumns], sizes: Array) -> Inverted:
+    """Spell the words of all blobs out into terms; each file's path is one more word of all its chunks."""
+    of_path = [sorted(set(terms_of(path))) for path in paths]
+    distinct = [_count_distinct(one.words) for one in found]
+    rows = [len(one.chunks) // 4 for one in found]
+    known = sum(distinct)
+    path_words = np.arange(known, known + len(found))
+    words = np.concatenate(
+        (
+            _joined("<u4", [one.words for one in found]) + np.repeat(_starts(distinct), rows),
+            np.repeat(path_words, sizes),
+        )
+    )
+    documents = np.concatenate(
+        (
+            _joined("<u4", [one.chunks for one in found]) + np.repeat(_starts(sizes), rows),
+            np.arange(sizes.sum()),
+        )
+    ).astype(np.int32)
+    counts = np.concatenate(
+        (_joined("<u2", [one.counts for one in found]), np.ones(sizes.sum(), dtype=np.uint16))
+    )
+    word = np.concatenate(
+        (
+            _joined("<u4", [one.word for one in found])
+            + np.repeat(_starts(distinct), [len(one.word) // 4 for one in found]),
+            np.repeat(path_words, [len(terms) for terms in of_path]),
+        )
+    )
+    terms = np.concatenate(
+        (
+            _joined("<u8", [one.terms for one in found]),
+            np.array([term for terms in of_path for term in terms], dtype=np.uint64),
+        )
+    )
+    spelt = np.bincount(word, minlength=known + len(found))  # terms of each word
+    times = spelt[words]
+    row = np.repeat(np.arange(len(words)), times)
+    within = np.arange(len(row)) - np.repeat(_starts(times), times)
+    return invert(terms[_starts(spelt)[words[row]] + within], documents[row], counts[row])
+
+
+def _count_distinct(words: bytes) -> int:
+    """How many words a blob has: their ordinals leave no gap."""
+    return int(np.frombuffer(words, dtype="<u4").max()) + 1 if words else 0
+
+
+def _starts(sizes: Array | Sequence[int]) -> Array:
+    """Where each of these runs begins when they stand one after the other."""
+    return np.cumsum(sizes, dtype=np.int64) - np.asarray(sizes, dtype=np.int64)
+
+
+def _joined(kind: str, columns: Sequence[bytes]) -> Array:
+    """Raw columns one after the other."""
+    return np.frombuffer(b"".join(columns), dtype=kind)
 
 
 def name_segment(columns: Sequence[bytes | None]) -> NameSegment:
@@ -108,11 +159,5 @@ def name_segment(columns: Sequence[bytes | None]) -> NameSegment:
 
 
 def _invert_names(rows: Sequence[tuple[int, bytes]]) -> Inverted:
-    names = [np.frombuffer(ids, dtype="<u8") for _, ids in rows]
-    files = [np.full(len(ids) // 8, file, dtype=np.int32) for file, ids in rows]
-    documents = _join(files, np.int32)
-    return invert(_join(names, np.uint64), documents, np.ones(len(documents), dtype=np.uint16))
-
-
-def _join(arrays: Sequence[Array], kind: Any) -> Array:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype=kind)
+    files = np.repeat([file for file, _ in rows], [len(ids) // 8 for _, ids in rows]).astype(np.int32)
+    return invert(_joined("<u8", [ids for _, ids in rows]), files, np.ones(len(files), dtype=np.int64))

@@ -106,7 +106,6 @@ class Lexical:
         return documents, self._idf(len(documents)) * times * (_K1 + 1) / (times + self._norm[documents])
 
     def _idf(self, holders: int) -> float:
-        holders = min(holders, self._count)  # a term of body and path is listed twice
         return float(np.log1p((self._count - holders + 0.5) / (holders + 0.5)))
 
     def _locate(self, chunk: int) -> tuple[ChunkSegment, Any, int]:

@@ -108,15 +108,20 @@ def _dense_scores(dense: DenseIndex, query: str, lexical: Lexical) -> Array:
 
 
 def _fuse(lexical: Array, dense: Array) -> Array:
-    """The sum of both lists' standard scores over what either found, moved above zero."""
+    """Both lists' scores in units of their own spread, added up.
+
+    It ranks as a sum of standard scores would, and stays above zero, so that factors can follow. Cosines
+    are counted from the lowest that was found: between unrelated texts they are not zero.
+    """
     either = np.flatnonzero((lexical > 0) | (dense > 0))
     total = np.zeros(len(lexical))
-    for scores in (lexical[either], dense[either]):
-        spread = float(scores.std()) if len(scores) else 0.0
-        if spread > 0:
-            total[either] += (scores - scores.mean()) / spread
-    if len(either):
-        total[either] += 1e-6 - total[either].min()
+    if not len(either):
+        return total
+    near = dense[dense > 0]
+    floor = float(near.min()) if len(near) > 1 else 0.0
+    for scores in (lexical[either], np.maximum(dense[either] - floor, 0.0)):
+        spread = float(scores.std())
+        total[either] += scores / spread if spread > 0 else scores
     return total
 
 
