@@ -54,6 +54,7 @@ async def sweep(
         silent = await (
             await connection.execute(sql.query("runs.expire_leases"), {"crash_limit": crash_limit})
         ).fetchall()
+        await connection.execute(sql.query("runs.fail_dead_jobs"), {"silent_s": silent_s})
         deliveries = await _rewake_deliveries(connection, wake_delivery, silent_s)
         rewoken = await _rewake_runs(connection, wake, silent_s)
         fault("sweep.before_commit")

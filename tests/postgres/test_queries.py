@@ -10,7 +10,8 @@ import pytest
 from panlect.db import sql
 
 SYSTEM = {
-    "runs.claim_run", "runs.beat_leases", "runs.try_sweep_lock", "runs.expire_leases", "runs.runs_without_wakeup",
+    "runs.claim_run", "runs.fail_dead_jobs",
+    "runs.beat_leases", "runs.try_sweep_lock", "runs.expire_leases", "runs.runs_without_wakeup",
     "runs.run_enqueued", "runs.deliveries_without_wakeup", "deliveries.store_delivery",
     "deliveries.delivery_enqueued", "deliveries.take_delivery", "deliveries.finish_delivery",
 }  # fmt: skip

@@ -254,6 +254,55 @@ async def test_a_run_that_crashes_its_workers_three_times_ends_as_failed(db: Dat
     assert await status(db, run.id) == (RunStatus.FAILED, "crash")
 
 
+async def fetched(db: Database, *, beating: bool) -> None:
+    """The oldest wake-up is with a worker, which beats or has died."""
+    async with db.system() as connection:
+        await connection.execute(
+            "insert into procrastinate_workers (last_heartbeat) values (now() - %s * interval '1 hour')",
+            [0 if beating else 1],
+        )
+        await connection.execute(
+            "select procrastinate_fetch_job_v2(null, (select max(id) from procrastinate_workers))"
+        )
+
+
+async def test_a_dead_worker_frees_the_lock_of_a_run_that_was_superseded(db: Database, place: Any) -> None:
+    lease = await claimed(db, await review(db, place, "head1"))
+    await fetched(db, beating=False)
+    async with db.organisation(ORG) as connection:
+        await runs.supersede_others(connection, ORG, place.pull_request_id, "head2")
+    await review(db, place, "head2")
+    await swept(db)
+    assert await jobs(db) == [("review_run", "failed"), ("review_run", "todo")]
+    assert lease.run.head_sha == "head1"
+
+
+async def test_an_expired_lease_frees_the_lock_even_when_its_worker_still_beats(
+    db: Database, place: Any
+) -> None:
+    await claimed(db, await review(db, place), lease_s=0.01)
+    await fetched(db, beating=True)
+    await asyncio.sleep(0.05)
+    assert (await swept(db, crash_limit=1)).crashed == 1
+    assert (await jobs(db))[0] == ("review_run", "failed")
+
+
+async def test_the_wake_up_of_a_worker_whose_event_loop_is_busy_is_left_alone(
+    db: Database, place: Any
+) -> None:
+    await claimed(db, await review(db, place))
+    await fetched(db, beating=False)
+    await swept(db)
+    assert await jobs(db) == [("review_run", "doing")]
+
+
+async def test_a_run_whose_worker_died_before_it_claimed_is_woken_again(db: Database, place: Any) -> None:
+    await review(db, place)
+    await fetched(db, beating=False)
+    assert (await swept(db)).rewoken == 1
+    assert await jobs(db) == [("review_run", "failed"), ("review_run", "todo")]
+
+
 async def test_a_crashed_review_says_so_on_its_pull_request(
     db: Database, place: Any, administrator_url: str
 ) -> None:

@@ -29,6 +29,7 @@ LISTED = {
     "claim_run",
     "beat_leases",
     "expire_leases",
+    "fail_dead_jobs",
     "runs_without_wakeup",
     "deliveries_without_wakeup",
     "work_counts",

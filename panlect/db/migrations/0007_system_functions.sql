@@ -180,6 +180,21 @@ begin
 end $$;
 select list_for_system('expire_leases(int)');
 
+-- Wake-ups whose worker fell silent hold their lock for ever, whatever has become of their run. One whose
+-- run still has its lease is left alone: its worker is alive, only its event loop is busy.
+create function fail_dead_jobs(silent_s double precision) returns bigint
+language sql as $$
+    with dead as (
+        update queue.procrastinate_jobs job set status = 'failed'
+        where job.status = 'doing' and not job_is_live(job.id, silent_s)
+          and not exists (select from run r where r.job_id = job.id and r.status = 'running'
+                          and r.lease_until > clock_timestamp())
+        returning job.id
+    )
+    select count(*) from dead
+$$;
+select list_for_system('fail_dead_jobs(double precision)');
+
 -- Queued runs that are due and that nothing will wake.
 create function runs_without_wakeup(silent_s double precision, at_most int)
 returns table (run_id uuid, organisation_id uuid, kind text, lock_key text)
@@ -193,7 +208,6 @@ begin
         order by r.not_before limit at_most
         for update skip locked
     loop
-        update queue.procrastinate_jobs set status = 'failed' where id = waiting.job_id and status = 'doing';
         run_id := waiting.id;
         organisation_id := waiting.organisation_id;
         kind := waiting.kind;
@@ -216,7 +230,6 @@ begin
         order by d.not_before limit at_most
         for update skip locked
     loop
-        update queue.procrastinate_jobs set status = 'failed' where id = waiting.job_id and status = 'doing';
         delivery := waiting.id;
         connection_id := waiting.connection_id;
         repository := waiting.repository;

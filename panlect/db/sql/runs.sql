@@ -93,6 +93,10 @@ select pg_try_advisory_xact_lock(hashtext('panlect.sweep'))
 -- Runs whose worker fell silent.
 select run_id, organisation_id, crashed from expire_leases(%(crash_limit)s)
 
+-- name: fail_dead_jobs
+-- First of all: a dead wake-up holds its lock, and hides that its run needs another.
+select fail_dead_jobs(%(silent_s)s)
+
 -- name: runs_without_wakeup
 -- Queued runs that nothing will wake, a bounded batch a tick.
 select run_id, organisation_id, kind, lock_key from runs_without_wakeup(%(silent_s)s, %(at_most)s)
