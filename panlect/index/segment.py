@@ -16,7 +16,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Inverted:
-    """Term -> documents in compressed rows: `documents[offsets[i]:offsets[i + 1]]` hold `terms[i]`."""
+    """Term -> documents in compressed rows: `documents[offsets[i]:offsets[i + 1]]` hold `terms[i]`.
+
+    A document may be listed several times in a row: once for each word that the term comes from.
+    """
 
     terms: Array  # u64, ascending, unique
     offsets: Array
@@ -24,29 +27,23 @@ class Inverted:
     counts: Array  # how often, parallel to documents
 
     def row(self, term: int) -> tuple[Array, Array]:
-        """Documents (ascending) that hold the term, and how often each does."""
+        """Documents (ascending, each once) that hold the term, and how often each does."""
         at = int(np.searchsorted(self.terms, np.uint64(term)))
         if at == len(self.terms) or int(self.terms[at]) != term:
             return self.documents[:0], self.counts[:0]
         begin, end = self.offsets[at], self.offsets[at + 1]
-        return self.documents[begin:end], self.counts[begin:end]
+        documents, place = np.unique(self.documents[begin:end], return_inverse=True)
+        return documents, np.bincount(place, weights=self.counts[begin:end])
 
 
 def invert(terms: Array, documents: Array, counts: Array) -> Inverted:
-    """Sort parallel columns by term and document; rows of the same term and document become one."""
-    order = np.argsort(documents, kind="stable")
-    order = order[np.argsort(terms[order], kind="stable")]
-    terms, documents = terms[order], documents[order]
-    fresh = _differs(terms)
-    rows = np.flatnonzero(fresh | _differs(documents))
-    first = np.flatnonzero(fresh[rows])
-    times = np.add.reduceat(counts[order].astype(np.int64), rows) if len(rows) else counts.astype(np.int64)
-    return Inverted(terms[rows][first], np.append(first, len(rows)), documents[rows], times)
-
-
-def _differs(ordered: Array) -> Array:
-    """Where a value is not that of the row before."""
-    return np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))
+    """Order parallel columns by term. What stands within a term is put in order when it is asked for."""
+    order = np.argsort(terms)
+    ordered = terms[order]
+    first = np.ones(len(ordered), dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    begins = np.flatnonzero(first)
+    return Inverted(ordered[begins], np.append(begins, len(ordered)), documents[order], counts[order])
 
 
 @dataclass(frozen=True, slots=True)
