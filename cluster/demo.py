@@ -15,16 +15,16 @@ import httpx2
 from rich.console import Console
 from rich.text import Text
 
-from cluster.sandbox.samples import import_repository, plant
+from cluster.sandbox.samples import DEVELOPER, REVIEWER, add_accounts, import_repository, plant
 from cluster.sandbox.store import Store
 from cluster.up import Running, everything
+from panlect.db import embedded
 from panlect.errors import BadInputError, PanlectError
 from panlect.git.repository import Repository, open_repository
 from panlect.review.terminal import printable
 from panlect.settings import Settings
 
 T = TypeVar("T")
-DEVELOPER, REVIEWER = ("developer", "sandbox-developer-token"), ("panlect", "sandbox-panlect-token")
 _INDEX_S, _REVIEW_S = 300.0, 300.0
 _FINAL = ("done", "failed", "cancelled", "superseded")
 
@@ -64,11 +64,15 @@ def demo(settings: Settings, request: DemoRequest) -> int:
     """Run the main job end to end, print what came out, stop everything."""
     change = _local_change(request) if request.repo else None  # wrong input is said before anything starts
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo"})
-    shutil.rmtree(settings.data_dir / "forge", ignore_errors=True)  # the same pull requests, opened again
-    proposed = _plant(settings, change)
+    proposed: list[Proposed] = []
+
+    def prepare() -> None:
+        _wipe(settings.data_dir)
+        proposed.extend(_plant(settings, change))
+
     print("Panlect demo: a signed webhook becomes a posted review, on the real parts", file=sys.stderr)
     began = time.monotonic()
-    with everything(settings) as running:
+    with everything(settings, prepare=prepare) as running:
         seconds = dict(running.seconds)
         with httpx2.Client(
             base_url=running.url, headers=_bearer(running.token), timeout=60, trust_env=False
@@ -98,12 +102,19 @@ def _local_change(request: DemoRequest) -> Change:
     return Change(repository, f"local/{name}", base, head)
 
 
+def _wipe(data_dir: Path) -> None:
+    """A demo begins with nothing: the data of the last one goes, the running directory stays."""
+    embedded.stop(data_dir)
+    shutil.rmtree(embedded.postgres_root(data_dir), ignore_errors=True)
+    for name in ("forge", "mirrors", "ray"):
+        shutil.rmtree(data_dir / name, ignore_errors=True)
+
+
 def _plant(settings: Settings, change: Change | None) -> list[Proposed]:
     """Fill the forge's directory before it starts, and say which pull requests to open."""
     store = Store(settings.data_dir / "forge")
     try:
-        store.add_account(*DEVELOPER)
-        store.add_account(*REVIEWER)
+        add_accounts(store)
         if change is None:
             return [
                 Proposed(one.repository, "main", pull.branch, pull.title, pull.body)

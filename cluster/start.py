@@ -20,6 +20,7 @@ def ray_environment(settings: Settings, token: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
+        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{settings.dashboard_port}",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
@@ -55,7 +56,6 @@ def start_ray(settings: Settings, token: str) -> None:
         configure_logging=False,
         _node_ip_address="127.0.0.1",
     )
-    os.environ["RAY_ADDRESS"] = f"http://127.0.0.1:{settings.dashboard_port}"
 
 
 def start_serve(settings: Settings) -> None:
@@ -66,8 +66,10 @@ def start_serve(settings: Settings) -> None:
     from serve.deployments import laptop
 
     serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=60))
-    for name, application, prefix in laptop(settings):
-        serve.run(application, name=name, route_prefix=prefix, blocking=False)
+    targets = [
+        serve.RunTarget(target=app, name=name, route_prefix=prefix) for name, app, prefix in laptop(settings)
+    ]
+    serve.run_many(targets, blocking=False)  # all at once: the proxy is reconfigured once
 
 
 def stop_all() -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,12 +58,18 @@ class Progress:
 
 
 @contextmanager
-def everything(settings: Settings, *, samples: bool = True) -> Iterator[Running]:
-    """The laptop profile, up for as long as the block runs. Raises PanlectError when a part does not start."""
+def everything(settings: Settings, *, prepare: Callable[[], None] | None = None) -> Iterator[Running]:
+    """The laptop profile, up for as long as the block runs. Raises PanlectError when a part does not start.
+
+    `prepare` runs while nobody else can use the data directory, before anything starts; without it the forge
+    plants its samples.
+    """
     progress = Progress()
     run_dir = settings.data_dir / "run"
     with ExitStack() as stack:
         stack.enter_context(processes.owned(run_dir))
+        if prepare is not None:
+            prepare()
         settings = _with_free_ports(settings)
         database_url = _database(settings, progress, stack)
         token = _secrets(settings)
@@ -79,7 +85,7 @@ def everything(settings: Settings, *, samples: bool = True) -> Iterator[Running]
         with progress.step("migrations"):
             _migrate(settings, token)
         with progress.step("sandbox forge"):
-            stack.enter_context(_forge(settings, samples=samples))
+            stack.enter_context(_forge(settings, samples=prepare is None))
         stack.callback(start.stop_all)
         with progress.step("Ray"):
             start.start_ray(settings, start.kept_secret(settings.data_dir / "ray-token"))

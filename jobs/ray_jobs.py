@@ -6,12 +6,14 @@ Ray's record of a job dies with its head; the run in Postgres is the truth, the 
 from __future__ import annotations
 
 import asyncio
-import os
+import shlex
+import sys
 from uuid import UUID
 
 from panlect.errors import PanlectError
 
-ENTRYPOINT = "python -m jobs.index_repo"
+# The interpreter of this process: a job on this cluster has the same image, or the same machine.
+ENTRYPOINT = f"{shlex.quote(sys.executable)} -m jobs.index_repo"
 _POLL_S = 0.5
 _RUNNING = ("PENDING", "RUNNING")
 
@@ -30,7 +32,7 @@ def _submit_and_wait(run_id: UUID, attempt: int, limit: int, timeout_s: float) -
 
     from ray.job_submission import JobSubmissionClient
 
-    client = JobSubmissionClient(os.environ["RAY_ADDRESS"])
+    client = JobSubmissionClient()  # RAY_API_SERVER_ADDRESS and RAY_AUTH_TOKEN say where and as whom
     submission_id = f"index-{run_id}-{attempt}"
     deadline = time.monotonic() + timeout_s
     while _others(client, submission_id) >= limit:

@@ -98,7 +98,8 @@ def actors_that_fit() -> int:
 
     Asking for more than it has hangs without a word, so this raises PanlectError when not even one fits.
     """
-    free = float(ray.available_resources().get("CPU", 0.0))  # type: ignore[no-untyped-call] - _READ_CPUS - _SINK_CPUS
+    resources = ray.available_resources()  # type: ignore[no-untyped-call]
+    free = float(resources.get("CPU", 0.0)) - _READ_CPUS - _SINK_CPUS
     fitting = int(free / _EMBED_CPUS)
     if fitting < 1:
         raise PanlectError(

@@ -1,0 +1,12 @@
+from decimal import Decimal
+
+from payments.money import Money, share
+
+
+def test_a_share_is_rounded_to_a_cent():
+    assert share(Money(1001), Decimal("2.5")) == Money(25)
+
+
+def test_a_half_goes_to_the_even_cent():
+    assert share(Money(100), Decimal("2.5")) == Money(2)
+    assert share(Money(300), Decimal("2.5")) == Money(8)
