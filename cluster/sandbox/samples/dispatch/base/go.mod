@@ -1,0 +1,3 @@
+module acme.example/dispatch
+
+go 1.23
