@@ -41,6 +41,14 @@ def test_scope_is_the_definition_around_the_whole_chunk() -> None:
     assert {chunk.scope for chunk in analyse("a.py", source).chunks[1:]} == {"Box.fill"}
 
 
+def test_each_scope_ends_where_its_definition_ends() -> None:
+    body = "        work(alpha, beta, gamma, delta)\n" * 60
+    source = f"class Box:\n    def fill(self):\n{body}    def empty(self):\n{body}".encode()
+    scopes = [chunk.scope for chunk in analyse("a.py", source).chunks]
+    assert scopes == sorted(scopes, key=["Box", "Box.fill", "Box.empty"].index)
+    assert scopes[-1] == "Box.empty"
+
+
 def test_hash_depends_on_scope_and_text_alone() -> None:
     one = analyse("a.py", b"x = 1\n").chunks[0]
     other = analyse("renamed/b.py", b"\n\nx = 1\n").chunks[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from panlect.index.embed import HashingEmbedder
 
@@ -28,3 +29,8 @@ def test_shared_words_are_near() -> None:
 
 def test_nothing_to_embed_is_no_row() -> None:
     assert HashingEmbedder().embed([]).shape == (0, 384)
+
+
+def test_a_word_said_often_counts_with_the_root_of_its_number() -> None:
+    many, once = HashingEmbedder().embed(["alpha alpha alpha alpha beta", "beta"])
+    assert many @ once == pytest.approx(1 / 5**0.5)

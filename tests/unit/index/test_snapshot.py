@@ -134,6 +134,7 @@ def test_an_overlay_sees_changed_added_and_deleted_files(
     head = repository.snapshot(changed, base=snapshot)
     assert [site.path for site in head.definitions_named("capture")] == ["shop/new.py"]
     assert [site.path for site in head.definitions_named("charge")] == ["shop/pay.py"]
+    assert head.files_defining("capture") == ("shop/new.py",)
     assert not head.exists("web/pay.ts")
     assert [site.path for site in snapshot.definitions_named("capture")] == ["shop/pay.py", "web/pay.ts"]
     assert [site.path for site in head.references_to("capture")] == [
