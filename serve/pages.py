@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup, escape
 
+_SPAN = re.compile(r"`([^`\n]+)`")
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self'; script-src 'self'; style-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -28,7 +31,7 @@ def page(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"ago": ago, "milliseconds": milliseconds}
+    environment.filters |= {"ago": ago, "milliseconds": milliseconds, "spans": spans}
     return environment
 
 
@@ -42,6 +45,11 @@ def ago(moment: datetime | None) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now" if seconds < 10 else f"{int(seconds)} seconds ago"
+
+
+def spans(text: str) -> Markup:
+    """Text of ours with its `names` as code; everything in it is escaped first."""
+    return Markup(_SPAN.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def milliseconds(value: float) -> str:

@@ -27,8 +27,8 @@ _HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-in
 
 
 def markdown(text: str) -> str:
-    """Markdown as safe HTML: raw HTML off, then sanitised; images and foreign links do not survive."""
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    """Markdown as safe HTML, as GitHub shows it: sanitised, comments and images gone."""
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     return nh3.clean(
         html, tags=nh3.ALLOWED_TAGS - {"img"}, url_schemes={"http", "https"}, link_rel="noopener noreferrer"
     )

@@ -16,7 +16,6 @@ CHECK_NAME = "panlect"
 _MAX_COMMENT = 8_000
 _MAX_SUMMARY = 60_000  # GitHub refuses 65,536 characters
 _MAX_QUOTE_LINES = 12
-_ICON = {"P0": "🔴", "P1": "🟠", "P2": "🟡", "P3": "⚪"}
 _MARKER = re.compile(r"<!-- panlect review=(\S+) head=([0-9a-f]{40,64}) fingerprint=v(\d+) -->")
 _SPAN = re.compile(r"(`[^`\n]+`)")
 
@@ -69,9 +68,7 @@ def _comment(finding: Finding) -> InlineComment:
 
 
 def _headline(finding: Finding) -> str:
-    return (
-        f"{_ICON[finding.severity]} **{finding.severity} · {inert(finding.title)}** ({code(finding.check)})"
-    )
+    return f"**{finding.severity} · {inert(finding.title)}** ({code(finding.check)})"
 
 
 def _elsewhere(finding: Finding) -> list[str]:

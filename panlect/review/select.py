@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from panlect.change import Change
-from panlect.finding import Candidate, Finding, Severity, Suppressed
+from panlect.finding import Candidate, Evidence, Finding, Severity, Suppressed
 from panlect.review.verify import suppressed
 
 FINGERPRINT_VERSION = 1
@@ -76,9 +76,16 @@ def _finding(candidate: Candidate, print_: str, change: Change) -> Finding:
         side=candidate.side,
         title=candidate.title,
         body=candidate.body,
-        evidence=candidate.evidence,
+        evidence=tuple(sorted(candidate.evidence, key=lambda e: _distance(candidate, e))),
         related=candidate.related,
     )
+
+
+def _distance(candidate: Candidate, evidence: Evidence) -> int:
+    """The changed place first, as it is and as it was; then what it breaks, in the order given."""
+    if (evidence.path, evidence.start_line) != (candidate.path, candidate.start_line):
+        return 2
+    return int(evidence.side is not candidate.side)
 
 
 def _order(candidate: Candidate) -> tuple[str, str, int, str, str, str]:
