@@ -16,7 +16,7 @@ SYMLINK, SUBMODULE = "120000", "160000"
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One path of a commit. `size` is -1 for a submodule.
+    """One path of a commit. `size` is -1 for a submodule, and for an object that is missing.
 
     Bytes of a path that are not UTF-8 are written as backslash escapes: a path names, it is never opened.
     """
@@ -70,7 +70,7 @@ def _tree_entries(listing: bytes, *, cut: bool) -> Iterator[TreeEntry]:
             path=path.decode("utf-8", "backslashreplace"),
             blob_sha=sha.decode(),
             mode=mode.decode(),
-            size=-1 if size == b"-" else int(size),
+            size=int(size) if size.isdigit() else -1,
         )
 
 

@@ -74,7 +74,7 @@ def blob_key(entry: TreeEntry) -> BlobKey:
 
 def is_analysable(entry: TreeEntry) -> bool:
     """Whether an entry is read at all: a regular file of bounded size that is no binary and no lock file."""
-    if not entry.is_regular or entry.size > MAX_BYTES:
+    if not entry.is_regular or not 0 <= entry.size <= MAX_BYTES:
         return False
     kind = kind_of(entry.path)
     return kind not in ("binary", "lock") and not (kind == "data" and entry.size > _MAX_DATA_BYTES)
