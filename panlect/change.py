@@ -134,9 +134,7 @@ def _changed_file(
     *,
     cut: bool,
 ) -> ChangedFile:
-    path = entry.new_path or entry.old_path or ""
-    shown = heads.get(entry.new_blob or entry.old_blob or "", b"")
-    kind = kind_of(path, shown)
+    kind = _kind(entry, heads)
     file = ChangedFile(
         status=_STATUS.get(entry.status, "modified"),
         old_path=entry.old_path,
@@ -156,6 +154,19 @@ def _changed_file(
         else ""
     )
     return replace(file, hunks=hunks, excluded=excluded, unread=missing)
+
+
+def _kind(entry: TreeChange, heads: dict[str, bytes]) -> str:
+    """What kind of file this is. A header that says "generated" is believed when the base had it too.
+
+    Otherwise a change could exclude itself from its review by adding one line.
+    """
+    path = entry.new_path or entry.old_path or ""
+    now = kind_of(path, heads.get(entry.new_blob or entry.old_blob or "", b""))
+    if now != "generated":
+        return now
+    before = heads.get(entry.old_blob or "", b"")
+    return now if kind_of(path, before) == "generated" else kind_of(path)
 
 
 def _excluded(entry: TreeChange, diff: FileDiff | None, kind: str) -> str:
