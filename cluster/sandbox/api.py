@@ -224,8 +224,10 @@ async def create_review(request: Request, who: Login, pull: Pull) -> Response:
 
 def read_comments(raw: Any) -> tuple[list[dict[str, Any]], list[str]]:
     """The comments of a review, checked for shape; the reasons when one has none."""
+    if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
+        return [], ["Comments must be a list of objects"]
     comments, errors = [], []
-    for row in raw if isinstance(raw, list) else []:
+    for row in raw:
         path, line, side = row.get("path"), row.get("line"), row.get("side", "RIGHT")
         start = row.get("start_line")
         well = (

@@ -73,9 +73,14 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write at a time; all of it or nothing."""
-        with self._lock, self._connection:
-            yield self._connection
+        """One write at a time; all of it or nothing, what is nested inside included."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection  # the outer one commits
+                return
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
 
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """Every row of a query."""
