@@ -8,14 +8,20 @@ import socket
 import sys
 from pathlib import Path
 
+import psutil
+
+from panlect.errors import PanlectError
 from panlect.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+_RANGE = 100
+_RANGES = range(25_000, 32_000, _RANGE)
 _OBJECT_STORE = 256 * 1024 * 1024
 
 
 def ray_environment(settings: Settings, token: str) -> dict[str, str]:
     """What Ray's processes must find in their environment; explicit, so that nothing in HOME decides."""
+    first = free_range()
     return {
         "PYTHONPATH": str(ROOT),
         "RAY_AUTH_MODE": "token",
@@ -24,6 +30,12 @@ def ray_environment(settings: Settings, token: str) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # Replicas bind with SO_REUSEPORT: two clusters of one machine must not share a range, or each would
+        # get some of the other's requests.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + _RANGE // 2 - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + _RANGE // 2),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + _RANGE - 1),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_EXPORT_COUNTER_AS_GAUGE": "0",
@@ -95,6 +107,17 @@ def free_port(wanted: int = 0) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError("no free port on loopback")
+
+
+def free_range() -> int:
+    """The first of `_RANGE` ports below the ephemeral ones, none of which anyone listens on."""
+    taken = {c.laddr[1] for c in psutil.net_connections("tcp") if c.laddr and c.status == psutil.CONN_LISTEN}
+    for first in _RANGES:
+        if not taken & set(range(first, first + _RANGE)):
+            return first
+    raise PanlectError(
+        "No range of ports is free for Serve's replicas.", fix="Stop other clusters on this machine."
+    )
 
 
 def kept_secret(path: Path) -> str:

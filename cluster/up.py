@@ -7,6 +7,7 @@ does and how long it took; whatever happens, what was started is ended.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -95,8 +96,8 @@ def everything(settings: Settings, *, prepare: Callable[[], None] | None = None)
             processes.record(run_dir)
             processes.wait_until(lambda: _answers(f"{running.url}/readyz"), _READY_S, "The web application")
         stack.enter_context(_keep_recording(run_dir))
+        stack.callback(_stop_undisturbed)
         yield running
-        print("  stopping ...", file=sys.stderr, flush=True)
 
 
 def _with_free_ports(settings: Settings) -> Settings:
@@ -213,15 +214,29 @@ def _keep_recording(run_dir: Path) -> Iterator[None]:
 def up(settings: Settings) -> int:
     """Start everything and stay up until Ctrl-C or SIGTERM."""
     print("Starting Panlect", file=sys.stderr)
-    over = threading.Event()
-    with everything(settings) as running:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: over.set())
+    with contextlib.suppress(KeyboardInterrupt), everything(settings) as running:
         print(_welcome(running), flush=True)
-        while not over.wait(1):
-            pass
-    print("Stopped; the data stays in " + str(settings.data_dir), file=sys.stderr)
+        while True:
+            time.sleep(60)
+    print(f"Stopped; the data stays in {settings.data_dir}", file=sys.stderr)
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _hear_signals() -> None:
+    """Ctrl-C and SIGTERM both unwind what was started, also where a shell had them ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _stop_undisturbed() -> None:
+    """A second Ctrl-C must not leave half of it running."""
+    print("  stopping ...", file=sys.stderr, flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _welcome(running: Running) -> str:
@@ -262,11 +277,12 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"  {label}: {text}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        return 130  # during the start: what was started is ended
 
 
 def _run(given: argparse.Namespace) -> int:
     os.environ.setdefault("PYTHONPATH", str(start.ROOT))
+    _hear_signals()
     if given.verb == "up":
         return up(load())
     from cluster.demo import DemoRequest, demo
