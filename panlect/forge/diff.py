@@ -67,7 +67,7 @@ class FileDiff:
 
 def parse_diff(diff: bytes) -> Iterator[FileDiff]:
     """The files of a unified diff, in its order. A hunk that breaks off marks its file incomplete."""
-    lines = diff.split(b"\n")
+    lines = diff.removesuffix(b"\n").split(b"\n")
     current: FileDiff | None = None
     hunks: list[Hunk] = []
     index = 0
@@ -166,9 +166,8 @@ def _closing_quote(text: bytes) -> int:
 
 
 def _side_path(name: bytes, prefix: bytes) -> str | None:
-    name = name.rstrip(b"\r")
-    if not name.startswith(b'"'):
-        name = name.split(b"\t")[0]
+    # What follows a tab is no part of the name: a date, or nothing (git ends names with spaces so).
+    name = name[: _closing_quote(name) + 1] if name.startswith(b'"') else name.split(b"\t")[0].rstrip(b"\r")
     path = _unquote(name)
     if path == "/dev/null":
         return None
