@@ -22,6 +22,11 @@ TEMPLATE = "panlect_template"
 _numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=1, help="rounds of the kill table, each at a later step")
+    parser.addoption("--write-table", metavar="FILE", help="write the kill table into this page")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
     directory = Path(tempfile.mkdtemp(prefix="panlect-test-"))
