@@ -31,8 +31,9 @@ ACCEPT = sansio.accept_format()
 SYNC_ACTIONS = frozenset({"opened", "reopened", "synchronize", "ready_for_review", "edited"})
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _DELIVERY_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
-_FULL_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
+_FULL_NAME = re.compile(r"(?!\.\.?/)[A-Za-z0-9._-]{1,100}/(?!\.\.?\Z)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _MAX_DEPTH = 64
 _KEPT_HEADERS = ("x-github-event", "x-github-delivery", "x-github-hook-id", "user-agent", "content-type")
 
@@ -80,7 +81,7 @@ def delivery(body: bytes, headers: Mapping[str, str], connection_id: UUID) -> De
         event=event,
         action=action if isinstance(action, str) and len(action) <= 60 else "",
         repository=repository if isinstance(repository, str) else "",
-        pull_request=number if isinstance(number, int) and 0 < number < 2**31 else None,
+        pull_request=number if type(number) is int and 0 < number < 2**31 else None,
         body=body,
         headers={name: headers[name][:200] for name in _KEPT_HEADERS if name in headers},
     )
@@ -110,9 +111,12 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _too_deep(body: bytes) -> bool:
-    """Count brackets outside strings, before the parser recurses over them."""
+    """Count brackets outside strings, before the parser recurses over them.
+
+    A string that never ends is taken as far as it goes: to look again from each quote in it would take for ever.
+    """
     depth, deepest = 0, 0
-    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body):
+    for match in _STRING_OR_BRACKET.finditer(body):
         sign = match[0]
         if sign in b"[{":
             depth += 1
@@ -227,7 +231,7 @@ def pull_request(answer: Any) -> PullRequest:
             repository=str(base["repo"]["full_name"]),
             number=int(answer["number"]),
             title=str(answer["title"]),
-            author=str((answer.get("user") or {}).get("login", "")),
+            author=str(_object(answer, "user").get("login", "")),
             state=str(answer["state"]),
             draft=bool(answer.get("draft")),
             base_ref=str(base["ref"]),
@@ -288,7 +292,7 @@ def reviews(answer: Any) -> list[PostedReview]:
             PostedReview(
                 review_id=str(row["id"]),
                 body=str(row.get("body") or ""),
-                author=str((row.get("user") or {}).get("login", "")),
+                author=str(_object(row, "user").get("login", "")),
                 commit_sha=str(row.get("commit_id") or ""),
                 html_url=str(row.get("html_url") or ""),
             )
