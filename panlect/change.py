@@ -13,6 +13,7 @@ from panlect.code.languages import kind_of
 from panlect.finding import Side
 from panlect.forge.diff import FileDiff, Hunk, parse_diff
 from panlect.git.repository import MAX_BLOB_BYTES, Repository
+from panlect.git.run import MAX_DIFFED_BYTES
 from panlect.git.tree import SUBMODULE, SYMLINK, TreeChange, diff_trees, patch
 from panlect.index.snapshot import Snapshot
 
@@ -122,8 +123,9 @@ def read_change(repository: Repository, base_sha: str, head_sha: str) -> Change:
     differing = diff_trees(repository, base_sha, head_sha)
     text, cut = patch(repository, base_sha, head_sha)
     diffs = {(d.old_path, d.new_path): d for d in parse_diff(text)}
-    heads = _first_bytes(repository, differing)
-    files = tuple(_changed_file(entry, diffs, heads, cut=cut) for entry in differing)
+    sizes = _sizes(repository, differing)
+    heads = _first_bytes(repository, sizes)
+    files = tuple(_changed_file(entry, diffs, heads, sizes, cut=cut) for entry in differing)
     return Change(base_sha, head_sha, files, truncated=cut)
 
 
@@ -131,6 +133,7 @@ def _changed_file(
     entry: TreeChange,
     diffs: dict[tuple[str | None, str | None], FileDiff],
     heads: dict[str, bytes],
+    sizes: dict[str, int],
     *,
     cut: bool,
 ) -> ChangedFile:
@@ -148,12 +151,26 @@ def _changed_file(
     diff = diffs.get((entry.old_path, entry.new_path))
     hunks = tuple(_changed_hunk(hunk) for hunk in diff.hunks) if diff else ()
     excluded = _excluded(entry, diff, kind)
-    missing = (
-        "the diff is larger than 50 MB"
-        if cut and not excluded and (diff is None or not diff.complete)
-        else ""
+    unread = ""
+    if excluded == "binary" and (hidden := _hidden(entry, kind, sizes)):
+        excluded, unread = "", hidden
+    elif cut and not excluded and (diff is None or not diff.complete):
+        unread = "the diff is larger than 50 MB"
+    return replace(file, hunks=hunks, excluded=excluded, unread=unread)
+
+
+def _hidden(entry: TreeChange, kind: str, sizes: dict[str, int]) -> str:
+    """Why something that git calls binary has to be read all the same, or "".
+
+    Git has not looked into what is large, and one zero byte or an attribute would hide code from its review.
+    """
+    if kind != "binary" and any(
+        sizes.get(sha or "", 0) > MAX_DIFFED_BYTES for sha in (entry.old_blob, entry.new_blob)
+    ):
+        return "larger than 8 MB"
+    return (
+        "binary content in a source file" if kind_of(entry.new_path or entry.old_path or "") == "code" else ""
     )
-    return replace(file, hunks=hunks, excluded=excluded, unread=missing)
 
 
 def _kind(entry: TreeChange, heads: dict[str, bytes]) -> str:
@@ -208,20 +225,24 @@ def _runs(numbers: Iterable[int]) -> Iterator[Run]:
         yield start, last
 
 
-def _first_bytes(repository: Repository, differing: Iterable[TreeChange]) -> dict[str, bytes]:
+def _first_bytes(repository: Repository, sizes: dict[str, int]) -> dict[str, bytes]:
     """The beginning of each changed regular file, which says whether it is generated or minified."""
-    shas = {
-        sha for e in differing if e.new_mode not in (SUBMODULE, SYMLINK) and (sha := e.new_blob or e.old_blob)
-    }
-    sizes = _sizes(repository, sorted(shas))
-    small = [sha for sha in sorted(shas) if sizes.get(sha, 0) <= MAX_BLOB_BYTES]
+    small = [sha for sha, size in sizes.items() if size <= MAX_BLOB_BYTES]
     return {sha: content[:_HEAD_BYTES] for sha, content in repository.read_blobs(small)}
 
 
-def _sizes(repository: Repository, shas: list[str]) -> dict[str, int]:
+def _sizes(repository: Repository, differing: Iterable[TreeChange]) -> dict[str, int]:
+    """Size in bytes of each changed regular file, before and after."""
+    shas = {
+        sha
+        for entry in differing
+        for sha, mode in ((entry.old_blob, entry.old_mode), (entry.new_blob, entry.new_mode))
+        if sha and mode not in (SUBMODULE, SYMLINK)
+    }
     if not shas:
         return {}
-    out = repository.run("cat-file", "--batch-check", stdin="".join(f"{sha}\n" for sha in shas).encode())
+    wanted = "".join(f"{sha}\n" for sha in sorted(shas))
+    out = repository.run("cat-file", "--batch-check", stdin=wanted.encode())
     rows = (line.split() for line in out.stdout.decode().splitlines())
     return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}
 

@@ -20,11 +20,14 @@ from panlect.errors import BadInputError, GitError
 
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
+MAX_DIFFED_BYTES = 8 * 1024 * 1024
+
 _HARDENED = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
     "core.attributesFile=/dev/null",
+    f"core.bigFileThreshold={MAX_DIFFED_BYTES}",  # what is larger is not compared line by line
     "core.quotePath=true",
     "credential.helper=",
     "diff.external=",
