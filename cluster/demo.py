@@ -241,7 +241,10 @@ def _print_review(console: Console, review: dict[str, Any]) -> None:
     head = f"\n{review['repository']} #{review['pull_request']}  "
     read = f"  {coverage['read']} of {coverage['hunks']} hunks read, {len(coverage['excluded'])} excluded"
     said = "posted" if review["posted"] else f"{review['state']} {review['state_reason']}"
-    console.print(Text.assemble((head, "bold"), (review["verdict"], f"bold {colour}"), read, f", {said}"))
+    console.print(
+        Text.assemble((head, "bold"), (review["verdict"], f"bold {colour}"), read, f", {said}"),
+        soft_wrap=True,
+    )
     for finding in review["findings"]:
         where = finding["evidence"][0] if finding["path"] is None else finding
         at = f"{printable(where['path'])}:{where['start_line']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -77,6 +78,9 @@ def start_serve(settings: Settings) -> None:
 
     from serve.deployments import laptop
 
+    logging.getLogger("ray.serve").addFilter(
+        lambda record: record.levelno >= logging.WARNING
+    )  # we report ourselves
     serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=60))
     targets = [
         serve.RunTarget(target=app, name=name, route_prefix=prefix) for name, app, prefix in laptop(settings)
@@ -92,7 +96,10 @@ def stop_all() -> None:
     from ray import serve
 
     if ray.is_initialized():
-        serve.shutdown()  # type: ignore[no-untyped-call]
+        # Applications are drained one by one: serve.shutdown() kills the controller under its own last task
+        # and prints an alarm. What is left of the proxies ends with the recorded processes.
+        for name in list(serve.status().applications):
+            serve.delete(name)
         ray.shutdown()
 
 

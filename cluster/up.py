@@ -138,6 +138,7 @@ def _publish_environment(settings: Settings, database_url: str, running: Running
             "DATABASE_URL": database_url,
             "PANLECT_DATA_DIR": str(settings.data_dir),
             "PANLECT_PORT": str(settings.port),
+            "PANLECT_GRACE_S": "3",  # whoever waits for Ctrl-C gets it soon; what was cut off is resumed
             "PANLECT_PUBLIC_URL": settings.public_url or running.url,
             "PANLECT_DASHBOARD_PORT": str(settings.dashboard_port),
             "PANLECT_EGRESS_ALLOW": _json_list([*settings.egress_allow, f"127.0.0.1:{settings.forge_port}"]),

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
         30.0, gt=0, description="Seconds after which the work of a silent worker is resumed."
     )
     sweep_s: float = Field(5.0, gt=0, description="Seconds between two sweeps for lost work.")
+    grace_s: float = Field(25.0, ge=0, description="Seconds that work in progress gets when a worker stops.")
     crash_limit: int = Field(3, ge=1, description="Crashes of one run before it ends as FAILED(crash).")
     worker_concurrency: int = Field(
         2, ge=1, le=256, description="Runs one worker process works on at a time."

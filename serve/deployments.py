@@ -101,6 +101,7 @@ class Worker:
             lease_s=settings.lease_s,
             sweep_s=settings.sweep_s,
             crash_limit=settings.crash_limit,
+            grace_s=settings.grace_s,
         )
         self._stop = asyncio.Event()
         work = run_worker(self._services.db, handlers(self._services), options, self._stop)
