@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from urllib.parse import urlsplit
 from panlect.errors import EgressRefusedError
 
 Resolver = Callable[[str, int], Sequence[str]]
+# What is vetted is pinned by name. A spelling that another library would read as another name (escapes, a dot
+# at the end, letters beyond ASCII) would miss its pin and be looked up again.
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
+_IPV6 = re.compile(r"[0-9a-f:.]{2,45}")
+_PLAIN = "Give a plain https address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,18 @@ def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) ->
     address that is not a public unicast one: one private address among several is enough, since a
     rebinding name server would hand out that one next.
     """
-    parts = urlsplit(url)
-    host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
-    if scheme not in ("http", "https") or not host or parts.username is not None:
+    try:
+        parts = urlsplit(url)
+        host, scheme = parts.hostname or "", parts.scheme
+    except ValueError as error:
+        raise EgressRefusedError("This address is refused.", why=str(error), fix=_PLAIN) from error
+    if scheme not in ("http", "https") or parts.username is not None:
         raise EgressRefusedError(
-            f"{scheme or 'This'} address is refused.", why="Only http and https without a user are called.",
-            fix="Give a plain https address.",
+            f"{scheme or 'This'} address is refused.", why="Only http and https without a user are called.", fix=_PLAIN
+        )  # fmt: skip
+    if not (_NAME.fullmatch(host) or (":" in host and _IPV6.fullmatch(host))):
+        raise EgressRefusedError(
+            "This host is refused.", why="Only names of letters, digits, hyphens and dots are called.", fix=_PLAIN
         )  # fmt: skip
     try:
         port = parts.port or (443 if scheme == "https" else 80)
@@ -49,7 +61,7 @@ def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) ->
         raise EgressRefusedError(f"The port of {host} is not valid.", fix="Use 1 to 65535.") from error
     try:
         addresses = list(resolver(host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.") from error
     if not addresses:
         raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.")
@@ -62,9 +74,11 @@ def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) ->
 
 def _refuse_private(host: str, address: str) -> None:
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    site_local = False
     if isinstance(ip, ipaddress.IPv6Address):
+        site_local = ip.is_site_local
         ip = ip.ipv4_mapped or ip.sixtofour or ip
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or site_local:
         raise EgressRefusedError(
             f"{host} is refused: {ip} is not a public address.",
             fix=f"An administrator can allow it: PANLECT_EGRESS_ALLOW='[\"{host}\"]'.",

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,7 +41,7 @@ class Host:
     """A code host: the root of its API, a token, and the private hosts that may be called."""
 
     api_url: str
-    token: str
+    token: str = field(repr=False)
     allow: Sequence[str] = ()
 
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from panlect.egress import vet
@@ -27,7 +27,7 @@ class Remote:
     """Where a mirror comes from: a plain http(s) address, and a token that is never part of it."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     allow: Sequence[str] = ()  # private hosts that an administrator lets through
 
 
