@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from panlect import __version__
 from panlect.errors import BadInputError, DatabaseError, ForgeError, NotAuthorisedError, PanlectError
 from panlect.wiring import Services
-from serve import api, auth, health, llm_proxy, reviews, web, webhook
+from serve import api, api_page, auth, health, llm_proxy, reviews, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
@@ -25,27 +25,28 @@ _STATUS = ((NotAuthorisedError, 401), (BadInputError, 400), (DatabaseError, 503)
 
 def edge(services: Services) -> FastAPI:
     """Every route behind one port: pages, API, sign-in, webhooks, health."""
-    app = _base(services, "Panlect", docs="/api/docs")
+    app = _base(services, "Panlect", openapi="/api/openapi.json")
     app.include_router(health.router)
     app.include_router(webhook.router)
     app.include_router(auth.router)
     app.include_router(api.router)
     app.include_router(reviews.router)
     app.include_router(web.router)
+    app.include_router(api_page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     return app
 
 
 def gateway(services: Services) -> FastAPI:
     """The model gateway, under `/llm`."""
-    app = _base(services, "Panlect model gateway", docs=None)
+    app = _base(services, "Panlect model gateway", openapi=None)
     app.include_router(llm_proxy.router)
     return app
 
 
-def _base(services: Services, title: str, *, docs: str | None) -> FastAPI:
-    openapi = docs.replace("docs", "openapi.json") if docs else None
-    app = FastAPI(title=title, version=__version__, docs_url=docs, redoc_url=None, openapi_url=openapi)
+def _base(services: Services, title: str, *, openapi: str | None) -> FastAPI:
+    # FastAPI's own documentation page loads scripts from elsewhere; ours is serve/api_page.py.
+    app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None, openapi_url=openapi)
     app.state.services = services
     app.add_exception_handler(PanlectError, _as_said)
     app.add_exception_handler(HTTPException, _as_http_says)
@@ -55,10 +56,10 @@ def _base(services: Services, title: str, *, docs: str | None) -> FastAPI:
 
 
 async def _hardened(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Every answer tells the browser to sniff and frame nothing; the API's documentation brings its own scripts."""
+    """Every answer tells the browser to run, sniff and frame nothing that is not ours."""
     response = await call_next(request)
     for name, value in SECURITY_HEADERS.items():
-        if name != "content-security-policy" and not request.url.path.startswith("/static"):
+        if name != "cache-control" or not request.url.path.startswith("/static"):
             response.headers.setdefault(name, value)
     return response
 

@@ -70,3 +70,12 @@ async def test_the_review_page_shows_the_verdict_and_the_quoted_lines(
         "publish / post",
     ):
         assert said in page.text, said
+
+
+async def test_the_api_page_lists_every_route_and_loads_nothing_from_elsewhere(panlect: Any) -> None:
+    page = await panlect.client.get("/api/docs", headers={"accept": "text/html"})
+    described = (await panlect.client.get("/api/openapi.json")).json()
+    assert page.status_code == 200
+    assert [path for path in described["paths"] if path not in page.text] == []
+    assert "//cdn" not in page.text
+    assert "<script" not in page.text
