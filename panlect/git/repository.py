@@ -99,6 +99,7 @@ class Repository:
         """
         if not shas:
             return
+        wanted = "".join(f"{checked_sha(sha)}\n" for sha in shas).encode()
         process = subprocess.Popen(
             command(["cat-file", "--batch", "--buffer"], self.git_dir),
             env=environment(self.extra_env),
@@ -107,7 +108,6 @@ class Repository:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wanted = "".join(f"{checked_sha(sha)}\n" for sha in shas).encode()
         writer = threading.Thread(target=_ask, args=(process, wanted), daemon=True)
         writer.start()
         try:
