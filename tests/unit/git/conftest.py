@@ -37,9 +37,9 @@ class Work:
         return done.stdout.decode().strip()
 
     def write(self, path: str | bytes, content: bytes | str) -> None:
-        where = os.path.join(os.fsencode(self.path), os.fsencode(path))
-        os.makedirs(os.path.dirname(where), exist_ok=True)
-        Path(os.fsdecode(where)).write_bytes(content.encode() if isinstance(content, str) else content)
+        where = self.path / os.fsdecode(path)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def commit(self, files: dict[str, str]) -> str:
         for path, content in files.items():

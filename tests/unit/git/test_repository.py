@@ -171,8 +171,8 @@ def test_hostile_names_are_listed_and_their_bytes_read(work: Any, commit_of: Com
 
 
 def test_hostile_names_are_told_apart_in_a_change(work: Any, commit_of: CommitOf) -> None:
-    base = commit_of({path: ("100644", b"old\n") for path in HOSTILE})
-    head = commit_of({path: ("100644", b"new\n") for path in HOSTILE})
+    base = commit_of(dict.fromkeys(HOSTILE, ("100644", b"old\n")))
+    head = commit_of(dict.fromkeys(HOSTILE, ("100644", b"new\n")))
     changes = diff_trees(work.repository, base, head)
     assert {c.new_path for c in changes} == {path.decode("utf-8", "backslashreplace") for path in HOSTILE}
     assert {c.status for c in changes} == {"M"}
