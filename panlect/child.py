@@ -39,6 +39,13 @@ class ChildFailure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Stopped:
+    """A thread of a pool is done; `error` is what stopped it before its time."""
+
+    error: Exception | None = None
+
+
 class ChildPool:
     """Runs `module:function` over items in `workers` killable processes.
 
@@ -64,10 +71,13 @@ class ChildPool:
             child.kill()
 
     def map(self, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """(item, result or ChildFailure) as they are finished, in no set order."""
+        """(item, result or ChildFailure) as they are finished, in no set order.
+
+        Raises what `items` raises while it is read, and what keeps a child from being started.
+        """
         source = iter(items)
         lock = threading.Lock()
-        done: queue.Queue[tuple[Any, Any] | None] = queue.Queue(maxsize=4 * len(self._children))
+        done: queue.Queue[tuple[Any, Any] | _Stopped] = queue.Queue(maxsize=4 * len(self._children))
         stop = threading.Event()
         threads = [
             threading.Thread(target=self._serve, args=(child, source, lock, done, stop), daemon=True)
@@ -79,14 +89,16 @@ class ChildPool:
         try:
             while running:
                 answer = done.get()
-                if answer is None:
-                    running -= 1
-                else:
+                if not isinstance(answer, _Stopped):
                     yield answer
+                    continue
+                running -= 1
+                if answer.error is not None:
+                    raise answer.error
         finally:
             stop.set()
             while running:  # let blocked producers see the flag
-                running -= done.get() is None
+                running -= isinstance(done.get(), _Stopped)
             for thread in threads:
                 thread.join()
 
@@ -95,19 +107,21 @@ class ChildPool:
         child: _Child,
         source: Iterator[Any],
         lock: threading.Lock,
-        done: queue.Queue[tuple[Any, Any] | None],
+        done: queue.Queue[tuple[Any, Any] | _Stopped],
         stop: threading.Event,
     ) -> None:
+        error: Exception | None = None
         try:
             while not stop.is_set():
                 with lock:
-                    try:
-                        item = next(source)
-                    except StopIteration:
-                        return
+                    item = next(source)
                 done.put((item, self._call(child, item)))
+        except StopIteration:
+            pass
+        except Exception as raised:  # noqa: BLE001 - raised again where the answers are read
+            error = raised
         finally:
-            done.put(None)
+            done.put(_Stopped(error))
 
     def _call(self, child: _Child, item: Any) -> Any:
         result = child.call(item)
@@ -128,8 +142,10 @@ class _Child:
             k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "TZ")
         }
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+        # -P: without it `-m` imports from the current folder first, which may be the hostile repository.
+        command = [sys.executable, "-P", "-m", "panlect.child"]
         return subprocess.Popen(
-            [sys.executable, "-m", "panlect.child", self._function, str(self._memory), str(self._timeout_s)],
+            [*command, self._function, str(self._memory), str(self._timeout_s)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -147,13 +163,16 @@ class _Child:
         try:
             _write_frame(process.stdin, msgpack.packb(item))
             answer = _read_frame_within(process.stdout, self._timeout_s)
+            if answer is None:
+                self.kill()
+                return ChildFailure("timed out")
+            state, value = msgpack.unpackb(answer, use_list=True)
         except (OSError, EOFError):
             self.kill()
             return ChildFailure("crashed")
-        if answer is None:
-            self.kill()
-            return ChildFailure("timed out")
-        state, value = msgpack.unpackb(answer, use_list=True)
+        except (ChildError, ValueError, TypeError, msgpack.UnpackException) as error:
+            self.kill()  # whoever answers like this is not ours any more
+            return ChildFailure(f"answered what cannot be read: {error}"[:300])
         return value if state == "ok" else ChildFailure(str(value)[:300])
 
     def kill(self) -> None:
@@ -174,26 +193,46 @@ def _write_frame(stream: Any, payload: bytes) -> None:
     stream.flush()
 
 
-def _read_frame_within(stream: Any, timeout_s: float) -> bytes | None:
-    """One frame, or None when it is not there in time. Raises EOFError when the child is gone."""
-    deadline = time.monotonic() + timeout_s
-    header = _read_exactly(stream.fileno(), _HEADER.size, deadline)
-    if header is None:
-        return None
-    (size,) = _HEADER.unpack(header)
+def _write_within(fd: int, payload: bytes, deadline: float) -> bool:
+    """Write one frame; False when it is not taken in time (a stopped child reads nothing)."""
+    os.set_blocking(fd, False)
+    left = memoryview(_HEADER.pack(len(payload)) + payload)
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    while left:
+        wait = deadline - time.monotonic()
+        if wait <= 0 or not poller.poll(wait * 1000):
+            return False
+        with contextlib.suppress(BlockingIOError):
+            left = left[os.write(fd, left) :]
+    return True
+
+
+def _read_frame_within(fd: int, deadline: float) -> bytes:
+    """One frame. Raises TimeoutError, EOFError when the child is gone, ChildError for an absurd size."""
+    (size,) = _HEADER.unpack(_read_exactly(fd, _HEADER.size, deadline))
     if size > _MAX_FRAME:
         raise ChildError(f"A child answered with {size} bytes.", fix="The input is hostile: leave it out.")
-    return _read_exactly(stream.fileno(), size, deadline)
+    return _read_exactly(fd, size, deadline)
 
 
-def _read_exactly(fd: int, size: int, deadline: float) -> bytes | None:
+def _unpacked(answer: bytes) -> tuple[str, Any]:
+    """(ok or error, value). Raises ChildError when a child's answer is no such pair."""
+    try:
+        state, value = msgpack.unpackb(answer, use_list=True)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ChildError("A child answered with what is no message.", why=type(error).__name__) from error
+    return str(state), value
+
+
+def _read_exactly(fd: int, size: int, deadline: float) -> bytes:
     blocks: list[bytes] = []
     poller = select.poll()
     poller.register(fd, select.POLLIN | select.POLLHUP)
     while size:
         left = deadline - time.monotonic()
         if left <= 0 or not poller.poll(left * 1000):
-            return None
+            raise TimeoutError
         block = os.read(fd, min(size, 1 << 20))
         if not block:
             raise EOFError
