@@ -160,13 +160,16 @@ class _Child:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
+        request = msgpack.packb(item)
+        deadline = time.monotonic() + self._timeout_s
         try:
-            _write_frame(process.stdin, msgpack.packb(item))
-            answer = _read_frame_within(process.stdout, self._timeout_s)
-            if answer is None:
-                self.kill()
-                return ChildFailure("timed out")
-            state, value = msgpack.unpackb(answer, use_list=True)
+            _write_within(process.stdin.fileno(), request, deadline)
+            state, value = msgpack.unpackb(
+                _read_frame_within(process.stdout.fileno(), deadline), use_list=True
+            )
+        except TimeoutError:  # before OSError, which it is one of
+            self.kill()
+            return ChildFailure("timed out")
         except (OSError, EOFError):
             self.kill()
             return ChildFailure("crashed")
@@ -188,13 +191,8 @@ class _Child:
                     stream.close()
 
 
-def _write_frame(stream: Any, payload: bytes) -> None:
-    stream.write(_HEADER.pack(len(payload)) + payload)
-    stream.flush()
-
-
-def _write_within(fd: int, payload: bytes, deadline: float) -> bool:
-    """Write one frame; False when it is not taken in time (a stopped child reads nothing)."""
+def _write_within(fd: int, payload: bytes, deadline: float) -> None:
+    """Write one frame. Raises TimeoutError when it is not taken in time: a stopped child reads nothing."""
     os.set_blocking(fd, False)
     left = memoryview(_HEADER.pack(len(payload)) + payload)
     poller = select.poll()
@@ -202,10 +200,9 @@ def _write_within(fd: int, payload: bytes, deadline: float) -> bool:
     while left:
         wait = deadline - time.monotonic()
         if wait <= 0 or not poller.poll(wait * 1000):
-            return False
+            raise TimeoutError
         with contextlib.suppress(BlockingIOError):
             left = left[os.write(fd, left) :]
-    return True
 
 
 def _read_frame_within(fd: int, deadline: float) -> bytes:
@@ -214,15 +211,6 @@ def _read_frame_within(fd: int, deadline: float) -> bytes:
     if size > _MAX_FRAME:
         raise ChildError(f"A child answered with {size} bytes.", fix="The input is hostile: leave it out.")
     return _read_exactly(fd, size, deadline)
-
-
-def _unpacked(answer: bytes) -> tuple[str, Any]:
-    """(ok or error, value). Raises ChildError when a child's answer is no such pair."""
-    try:
-        state, value = msgpack.unpackb(answer, use_list=True)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise ChildError("A child answered with what is no message.", why=type(error).__name__) from error
-    return str(state), value
 
 
 def _read_exactly(fd: int, size: int, deadline: float) -> bytes:
@@ -259,7 +247,8 @@ def _child_main(function_path: str, memory_bytes: int, timeout_s: float) -> None
         signal.alarm(int(timeout_s) + _ORPHAN_GRACE_S)
         answer = msgpack.packb(_guarded(function, item))
         signal.alarm(0)
-        _write_frame(answers, answer)
+        answers.write(_HEADER.pack(len(answer)) + answer)
+        answers.flush()
 
 
 def _guarded(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
