@@ -249,7 +249,8 @@ def _print_review(console: Console, review: dict[str, Any]) -> None:
         where = finding["evidence"][0] if finding["path"] is None else finding
         at = f"{printable(where['path'])}:{where['start_line']}"
         console.print(
-            Text.assemble(f"  {finding['severity']} ", (at, "bold"), f"  {printable(finding['title'])}")
+            Text.assemble(f"  {finding['severity']} ", (at, "bold"), f"  {printable(finding['title'])}"),
+            soft_wrap=True,
         )
         for evidence in finding["evidence"][:3]:
             quote = printable(evidence["quote"].strip().splitlines()[0]) if evidence["quote"].strip() else ""
