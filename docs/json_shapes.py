@@ -1,0 +1,208 @@
+"""The JSON that programs may rely on, as schemas: `panlect review`, `search` and `context`, and their API twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from panlect.finding import Category, Depth, Severity, Side, VerdictKind
+from panlect.review.report import SCHEMA_VERSION
+
+Schema = dict[str, Any]
+
+MODES = ("lexical+graph", "lexical+graph+dense")
+
+
+def text(description: str, **more: Any) -> Schema:
+    """A string."""
+    return {"type": "string", "description": description, **more}
+
+
+def number(description: str, *, whole: bool = False, least: float = 0) -> Schema:
+    """A number, `least` or more."""
+    return {"type": "integer" if whole else "number", "minimum": least, "description": description}
+
+
+def one_of(words: type[StrEnum], description: str) -> Schema:
+    """One word of an enumeration."""
+    return {"enum": [word.value for word in words], "description": description}
+
+
+def nullable(schema: Schema) -> Schema:
+    """The same, or null."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], None]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def record(description: str, fields: Mapping[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    """An object with exactly these fields."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": dict(fields),
+        "required": [name for name in fields if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def rows(schema: Schema, description: str) -> Schema:
+    """A list."""
+    return {"type": "array", "items": schema, "description": description}
+
+
+_VERSION: Schema = {
+    "const": SCHEMA_VERSION,
+    "description": "Raised when a field changes its meaning or goes.",
+}
+_MODE: Schema = {
+    "enum": list(MODES),
+    "description": "What the answer rests on; `dense` when vectors took part.",
+}
+_PATH = text("Path in the repository. Bytes that are not UTF-8 are written as \\xNN.")
+_COMMIT = text("A full commit id, or a tree's for uncommitted work.", pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")
+_LINES = {
+    "start_line": number("First line, from 1.", whole=True, least=1),
+    "end_line": number("Last line, inclusive.", whole=True, least=1),
+}
+
+_EVIDENCE = record(
+    "Lines that prove the finding, word for word as that revision has them.",
+    {"path": _PATH, **_LINES, "side": one_of(Side, "Which revision is quoted."), "quote": text("The lines.")},
+)
+_FINDING = record(
+    "Something that this change breaks.",
+    {
+        "fingerprint": text(
+            "The same for the same finding in a later head, whatever its line.", pattern="^[0-9a-f]{32}$"
+        ),
+        "check": text("Which check found it."),
+        "severity": one_of(Severity, "P0 is worst."),
+        "category": one_of(Category, "What kind of harm."),
+        "path": nullable(_PATH),
+        "start_line": nullable(_LINES["start_line"]),
+        "end_line": nullable(_LINES["end_line"]),
+        "side": one_of(Side, "Which revision `path` and lines are of."),
+        "title": text("One line."),
+        "body": text("Why it is a problem."),
+        "related": rows(record("A place.", {"path": _PATH, **_LINES}), "Where else to look."),
+        "evidence": rows(_EVIDENCE, "At least one quote is of the head."),
+    },
+)
+_COVERAGE = record(
+    "What was read of the change.",
+    {
+        "hunks": number("Hunks that have to be read.", whole=True),
+        "read": number("Hunks that were read.", whole=True),
+        "unread": rows(
+            record(
+                "A hunk that was not read.",
+                {
+                    "path": _PATH,
+                    "lines": text("first-last", pattern="^[0-9]+-[0-9]+$"),
+                    "reason": text("Why."),
+                },
+            ),
+            "Not empty: the verdict is PARTIAL at best.",
+        ),
+        "excluded": rows(
+            record("A hunk that needs no reading.", {"path": _PATH, "reason": text("Why.")}),
+            "Generated, vendored, binary and the like.",
+        ),
+    },
+)
+
+REVIEW = record(
+    "A review: `panlect review --json FILE`, and `GET /api/v1/reviews/{review_id}` with the fields that follow `ms`.",
+    {
+        "schema_version": _VERSION,
+        "mode": _MODE,
+        "verdict": one_of(VerdictKind, "What is true of this head."),
+        "depth": nullable(one_of(Depth, "How the code was read, at its shallowest.")),
+        "reason": text("The verdict in words."),
+        "base": _COMMIT,
+        "head": _COMMIT,
+        "model": text("Which model took part; `none` without one."),
+        "findings": rows(_FINDING, "Most severe first."),
+        "suppressed": rows(
+            record(
+                "A candidate that was not shown.",
+                {
+                    "stage": text("Where it fell: verify or select."),
+                    "reason": text("Why."),
+                    "check": text("Which check claimed it."),
+                    "path": _PATH,
+                    "start_line": number("Its line.", whole=True),
+                    "title": text("What it claimed."),
+                },
+            ),
+            "What was held back, with the reason.",
+        ),
+        "coverage": _COVERAGE,
+        "ms": number("Milliseconds of work."),
+        "id": text("The review on the server.", format="uuid"),
+        "repository": text("owner/name"),
+        "pull_request": number("Its number.", whole=True, least=1),
+        "state": {
+            "enum": ["stored", "posted", "superseded", "post_failed"],
+            "description": "What became of it on the code host.",
+        },
+        "state_reason": text("Why it was not posted."),
+        "posted": {"type": "boolean", "description": "Whether people can see it on the code host."},
+        "posted_url": text("Where."),
+    },
+    optional=("id", "repository", "pull_request", "state", "state_reason", "posted", "posted_url"),
+)
+
+SEARCH = record(
+    "An answer: `panlect search --json FILE`, and `GET /api/v1/search`.",
+    {
+        "schema_version": _VERSION,
+        "mode": _MODE,
+        "hits": rows(
+            record(
+                "Lines that answer the query.",
+                {
+                    "path": _PATH,
+                    **_LINES,
+                    "symbol": text("The definition that fills most of the lines, or empty."),
+                    "score": number("Higher is better; comparable within one answer only."),
+                    "why": text("One line for a reader."),
+                },
+            ),
+            "Best first.",
+        ),
+        "ms": number("Milliseconds."),
+    },
+)
+
+CONTEXT = record(
+    "The code around a change: `panlect context --json FILE`.",
+    {
+        "schema_version": _VERSION,
+        "mode": _MODE,
+        "items": rows(
+            record(
+                "A piece of code that the reviewer of this change should see.",
+                {
+                    "path": _PATH,
+                    **_LINES,
+                    "reason": text("Why it is here."),
+                    "score": number("Higher is better."),
+                    "tokens": number("Estimated size in tokens.", whole=True),
+                },
+            ),
+            "Within the budget, best first.",
+        ),
+        "files": rows(
+            record(
+                "A file outside the change.",
+                {"path": _PATH, "score": number("Higher is better.", least=-1e9)},
+            ),
+            "By how likely the reviewer wants it.",
+        ),
+    },
+)
+
+SCHEMAS: Mapping[str, Schema] = {"review": REVIEW, "search": SEARCH, "context": CONTEXT}
