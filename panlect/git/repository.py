@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panlect.errors import GitError, NoMergeBaseError, NotARepositoryError, UnknownRevisionError
-from panlect.git.run import Limits, Output, checked_sha, command, environment, git
+from panlect.git.run import Limits, Output, bound, checked_sha, command, environment, git
 
 MAX_BLOB_BYTES = 1024 * 1024
+_READ_LIMITS = Limits()
+_READ_CPU_S = 1800
 _BASES = ("origin/HEAD", "origin/main", "origin/master", "main", "master", "trunk", "develop")
 
 
@@ -95,7 +99,7 @@ class Repository:
         """Each blob with its bytes, in the order asked, through one `cat-file --batch`.
 
         Missing objects are left out. Ask only for blobs whose size is known to be small enough: what was
-        asked for is read whole.
+        asked for is read whole. Raises GitError when git ends before it has answered for every one.
         """
         if not shas:
             return
@@ -108,10 +112,14 @@ class Repository:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        bound(process.pid, _READ_LIMITS)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            # By processor time: the clock on the wall also runs while our caller works on what it got.
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (_READ_CPU_S, _READ_CPU_S))
         writer = threading.Thread(target=_ask, args=(process, wanted), daemon=True)
         writer.start()
         try:
-            yield from _answers(process)
+            yield from _answers(process, len(shas))
         finally:
             process.kill()
             process.wait()
@@ -135,11 +143,13 @@ def _ask(process: subprocess.Popen[bytes], wanted: bytes) -> None:
         return  # the reader stopped early and killed git
 
 
-def _answers(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Parse `<sha> <type> <size>\\n<bytes>\\n`; `<sha> missing\\n` is passed over."""
+def _answers(process: subprocess.Popen[bytes], count: int) -> Iterator[tuple[str, bytes]]:
+    """Parse `count` times `<sha> <type> <size>\\n<bytes>\\n`; `<sha> missing\\n` is passed over."""
     assert process.stdout is not None
-    while header := process.stdout.readline():
-        words = header.split()
+    for _ in range(count):
+        words = process.stdout.readline().split()
+        if not words:
+            raise GitError("git cat-file ended before its last answer.", fix="The repository may be damaged.")
         if len(words) != 3:  # "<sha> missing" has two
             continue
         size = int(words[2])

@@ -33,6 +33,7 @@ _HARDENED = (
     "diff.external=",
     "fetch.recurseSubmodules=false",
     "http.followRedirects=false",
+    "log.showSignature=false",  # it would run the program that gpg.program names
     "protocol.version=2",
     "safe.directory=*",  # ownership does not matter to readers that execute nothing
     "submodule.recurse=false",
@@ -86,6 +87,7 @@ def environment(extra: Mapping[str, str] | None = None, *, protocols: str = "non
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_ALLOW_PROTOCOL": protocols,
         "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_NO_LAZY_FETCH": "1",
         **(extra or {}),
     }
 
@@ -105,6 +107,7 @@ def git(
     protocols: str = "none",
     limits: Limits | None = None,
     truncate: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> Output:
     """Run git and return what it printed.
 
@@ -118,9 +121,10 @@ def git(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pass_fds=pass_fds,
         start_new_session=True,
     )
-    _bound(process.pid, limits)
+    bound(process.pid, limits)
     expired = threading.Event()
     alarm = threading.Timer(limits.seconds, _expire, args=(process, expired))
     alarm.daemon = True
@@ -163,16 +167,18 @@ def git(
     return Output(stdout)
 
 
-def _bound(pid: int, limits: Limits) -> None:
-    """Set the resource limits from outside: preexec_fn is not safe in threaded servers."""
+def bound(pid: int, limits: Limits) -> None:
+    """Limit the memory and the files of a git process from outside: preexec_fn is not safe in threaded servers."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+    """Kill the group even when git itself is gone: a helper that holds its pipes would keep us waiting."""
     expired.set()
-    _kill(process)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 9)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from panlect.errors import BadInputError, EgressRefusedError, GitError
+from panlect.errors import BadInputError, EgressRefusedError, ForgeUnavailableError, GitError
 from panlect.git import mirror
 from panlect.git.mirror import Remote, checked_ref, fetch, pull_ref
 
@@ -89,7 +89,7 @@ def test_a_remote_does_not_show_its_token() -> None:
 
 
 def test_a_failed_fetch_does_not_tell_the_token(tmp_path: Path) -> None:
-    with pytest.raises(GitError) as caught:
+    with pytest.raises(ForgeUnavailableError) as caught:
         fetch(tmp_path / "mirror", Remote("http://127.0.0.1:1/shop.git", "tok-en-1", ["127.0.0.1"]), MAIN)
     assert "tok-en-1" not in str(caught.value)
 
@@ -192,3 +192,22 @@ def test_usual_branch_names_pass(name: str) -> None:
 def test_names_that_git_could_read_as_more_are_refused(name: str) -> None:
     with pytest.raises(BadInputError):
         checked_ref(name)
+
+
+def test_locks_that_a_killed_git_left_do_not_stop_the_next_fetch(
+    work: Any, served: Any, tmp_path: Path
+) -> None:
+    url, _ = served
+    remote = Remote(url, allow=["127.0.0.1"])
+    fetch(tmp_path / "mirror", remote, MAIN)
+    (tmp_path / "mirror/refs/heads/main.lock").touch()
+    (tmp_path / "mirror/packed-refs.lock").touch()
+    found = fetch(tmp_path / "mirror", remote, MAIN)
+    assert found.resolve("refs/heads/main") == work.git("rev-parse", "main")
+    assert (tmp_path / "mirror/panlect.lock").exists()
+
+
+def test_a_branch_that_is_gone_is_no_fault_of_the_moment(served: Any, tmp_path: Path) -> None:
+    url, _ = served
+    with pytest.raises(GitError):
+        fetch(tmp_path / "mirror", Remote(url, allow=["127.0.0.1"]), ["refs/heads/gone"])

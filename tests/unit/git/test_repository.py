@@ -354,3 +354,14 @@ def test_no_protocol_is_allowed_unless_asked(work: Any, tmp_path: Path) -> None:
     work.commit({"a": "x"})
     with pytest.raises(GitError):
         git("clone", "--quiet", f"file://{work.path}", str(tmp_path / "clone"))
+
+
+def test_git_that_ends_early_is_an_error_and_not_a_smaller_repository(
+    work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = work.commit({"a": "1"})
+    blob = work.git("rev-parse", f"{sha}:a")
+    repository = open_repository(work.path)
+    monkeypatch.setattr("panlect.git.repository.command", lambda *_: ["true"])
+    with pytest.raises(GitError, match="ended before"):
+        list(repository.read_blobs([blob]))
