@@ -164,7 +164,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = known_variables()
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
+            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.0)
             raise ConfigurationError(
                 f"Unknown setting {name}.", fix=f"Did you mean {near[0]}?" if near else ""
             )
