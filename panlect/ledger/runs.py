@@ -272,6 +272,39 @@ async def supersede_others(
     return [row[0] for row in rows]
 
 
+async def revive_head(
+    connection: AsyncConnection[Any],
+    organisation_id: UUID,
+    pull_request_id: UUID,
+    head_sha: str,
+    wake: WakeRun,
+) -> list[UUID]:
+    """Go on with what was superseded and is the head again (a force push back); the runs that were queued."""
+    values = {
+        "organisation_id": organisation_id,
+        "pull_request_id": pull_request_id,
+        "head_sha": head_sha,
+    }
+    rows = await (await connection.execute(sql.query("runs.revive_head"), values)).fetchall()
+    await connection.execute(sql.query("runs.revive_reviews"), values)
+    for run_id, kind, lock_key, cause in rows:
+        event = Event(
+            EventKind.RUN_CREATED,
+            run_id=run_id,
+            pull_request_id=pull_request_id,
+            head_sha=head_sha,
+            cause=cause,
+            detail=f"{kind} revived",
+        )
+        await history.append(connection, organisation_id, event)
+        job_id = await wake(connection, run_id=run_id, kind=kind, lock_key=lock_key)
+        await connection.execute(
+            sql.query("runs.set_job"),
+            {"organisation_id": organisation_id, "run_id": run_id, "job_id": job_id},
+        )
+    return [row[0] for row in rows]
+
+
 async def cancel(
     connection: AsyncConnection[Any], organisation_id: UUID, run_id: UUID, reason: str = ""
 ) -> bool:

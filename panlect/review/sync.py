@@ -12,7 +12,7 @@ from panlect.db.text import storable
 from panlect.forge.connections import Connections
 from panlect.forge.github import SYNC_ACTIONS
 from panlect.forge.types import PullRequest
-from panlect.ledger.runs import NewRun, RunKind, create_run, new_review, supersede_others
+from panlect.ledger.runs import NewRun, RunKind, create_run, new_review, revive_head, supersede_others
 from panlect.queue import wake_run
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ async def sync(db: Database, connections: Connections, hint: Hint) -> Synced:
         await supersede_others(connection, hint.organisation_id, pull_id, pull.head_sha)
         if hint.action not in SYNC_ACTIONS:
             return Synced(f"nothing follows from {hint.event}.{hint.action}")
+        if revived := await revive_head(connection, hint.organisation_id, pull_id, pull.head_sha, wake_run):
+            return Synced("this head is back, and its review goes on", revived[0])
         new = new_review(pull_id, repository_id, head=pull.head_sha, base=pull.base_sha, cause="pull_request")
         run, fresh = await create_run(connection, hint.organisation_id, new, wake_run)
     return Synced("review queued" if fresh else "this head has its review", run.id)

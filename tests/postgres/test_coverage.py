@@ -154,6 +154,37 @@ async def test_a_publisher_at_work_is_left_to_find_out_itself(
     assert (await newest(db, place)).state == "superseded"
 
 
+async def test_a_head_that_comes_back_is_reviewed_and_published_after_all(
+    db: Database, place: Any, administrator_url: str
+) -> None:
+    lease = await leased(db, place)
+    await store_verdict(db, lease, VERDICT, queue.wake_run)
+    async with db.organisation(ORG) as connection:
+        gone = await runs.supersede_others(connection, ORG, place.pull_request_id, "head2")
+        back = await runs.revive_head(connection, ORG, place.pull_request_id, "head1", queue.wake_run)
+        assert await runs.revive_head(connection, ORG, place.pull_request_id, "head1", queue.wake_run) == []
+    assert sorted(back) == sorted(gone)
+    assert (await newest(db, place)).state == "stored"
+    resumed = await runs.claim(db, lease.run.id, lease_s=30, worker="w")
+    assert resumed is not None
+    assert (resumed.run.attempt, resumed.token == lease.token) == (1, False)
+
+
+async def test_a_verdict_whose_publisher_found_the_head_moved_is_published_when_it_is_back(
+    db: Database, place: Any, administrator_url: str
+) -> None:
+    lease = await leased(db, place)
+    await store_verdict(db, lease, VERDICT, queue.wake_run)
+    publisher = await publishing(db, administrator_url)
+    await mark_not_posted(db, publisher, "superseded", "head moved")
+    async with db.organisation(ORG) as connection:
+        await runs.finish(connection, lease, RunStatus.DONE)
+        await runs.finish(connection, publisher, RunStatus.DONE)
+        back = await runs.revive_head(connection, ORG, place.pull_request_id, "head1", queue.wake_run)
+    assert back == [publisher.run.id]
+    assert (await newest(db, place)).state == "stored"
+
+
 async def test_a_posted_review_keeps_the_ids_of_its_host(
     db: Database, place: Any, administrator_url: str
 ) -> None:

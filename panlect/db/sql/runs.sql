@@ -65,6 +65,22 @@ returning id, kind, head_sha, review_id
 update review set state = 'superseded', state_reason = 'head moved'
 where organisation_id = %(organisation_id)s and id = any (%(review_ids)s::uuid[]) and state = 'stored'
 
+-- name: revive_head
+-- A force push back: what was ended because the head moved away goes on where it stood. Publish runs are
+-- revived with the review that was never posted, also those that found out by themselves and are done.
+update run set status = 'queued', reason = '', attempt = 0, not_before = clock_timestamp(), finished_at = null
+where organisation_id = %(organisation_id)s and pull_request_id = %(pull_request_id)s and head_sha = %(head_sha)s
+  and (kind = 'review' and status = 'superseded'
+       or kind = 'publish' and status in ('superseded', 'done')
+          and exists (select from review v where v.id = run.review_id and v.state = 'superseded'))
+returning id, kind, lock_key, cause
+
+-- name: revive_reviews
+-- Their verdicts wait to be posted again; after revive_head, which goes by the state before.
+update review set state = 'stored', state_reason = ''
+where organisation_id = %(organisation_id)s and pull_request_id = %(pull_request_id)s and head_sha = %(head_sha)s
+  and state = 'superseded'
+
 -- name: cancel_run
 -- A person's wish: like superseding, the worker finds out at its next write.
 update run set status = 'cancelled', reason = %(reason)s, lease_token = null, lease_until = null,
