@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -123,3 +124,18 @@ def _database(server: embedded.Server, template: str) -> Iterator[str]:
 
 def _url(server: embedded.Server, database: str) -> str:
     return server.url.rsplit("/", 1)[0] + "/" + database
+
+
+# In CI a test that is skipped is a test that is missing, unless its reason stands here.
+ALLOWED_SKIPS = {"only root needs another user's server"}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turn a skip that nobody allowed into a failure where `CI` is set."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if reason.removeprefix("Skipped: ") not in ALLOWED_SKIPS:
+            report.outcome, report.longrepr = "failed", f"{item.nodeid} was skipped in CI: {reason}"
