@@ -14,7 +14,7 @@ from uuid import UUID
 
 from panlect import inbox, queue
 from panlect.db.pool import Database
-from panlect.errors import ForgeUnavailableError, PanlectError
+from panlect.errors import DatabaseError, ForgeUnavailableError, PanlectError
 from panlect.faults import fault
 from panlect.inbox import StoredDelivery
 from panlect.ledger.coverage import fail_run
@@ -108,6 +108,8 @@ async def work_on(place: Workplace, run_id: UUID) -> None:
 
 
 async def _execute(place: Workplace, lease: Lease) -> None:
+    from psycopg import OperationalError
+
     try:
         await place.handlers.execute_run(lease)
         fault("run.before_finish")
@@ -119,16 +121,29 @@ async def _execute(place: Workplace, lease: Lease) -> None:
         await _give_back(place, lease, 0.0, "the worker was stopped")
         raise
     except ForgeUnavailableError as error:
-        if lease.run.attempt >= _ATTEMPTS:
-            await fail_run(place.db, lease, "forge unavailable", queue.wake_run)
-        else:
-            wait_s = max(error.retry_after_s, min(_LONGEST_WAIT_S, 5.0 * 2**lease.run.attempt))
-            await _give_back(place, lease, wait_s, error.what)
+        await _try_later(place, lease, "forge unavailable", error.what, error.retry_after_s)
+    except (DatabaseError, OperationalError) as error:
+        # A restart or a fail-over is no fault of the run. While the database is away this raises too, and
+        # the lease runs out.
+        await _try_later(
+            place, lease, "database unavailable", f"the database was away ({type(error).__name__})"
+        )
     except PanlectError as error:
         await fail_run(place.db, lease, error.what, queue.wake_run)
     except Exception as error:  # the edge of a task: recorded for people, then raised for the log
         await fail_run(place.db, lease, f"internal error ({type(error).__name__})", queue.wake_run)
         raise
+
+
+async def _try_later(
+    place: Workplace, lease: Lease, given_up: str, reason: str, at_least_s: float = 0.0
+) -> None:
+    """Give the run back for later, each time a longer while; the last time it fails as `given_up`."""
+    if lease.run.attempt >= _ATTEMPTS:
+        await fail_run(place.db, lease, given_up, queue.wake_run)
+    else:
+        wait_s = max(at_least_s, min(_LONGEST_WAIT_S, 5.0 * 2**lease.run.attempt))
+        await _give_back(place, lease, wait_s, reason)
 
 
 async def _give_back(place: Workplace, lease: Lease, after_s: float, reason: str) -> None:

@@ -160,6 +160,18 @@ async def test_a_host_that_is_away_is_asked_again_later(db: Database, database_u
     assert (found.status, found.reason, found.attempt) == ("queued", "The host is away.", 1)
 
 
+async def test_a_database_that_was_away_does_not_fail_the_run(db: Database, database_url: str) -> None:
+    async def execute(lease: Lease) -> None:
+        raise psycopg.OperationalError("terminating connection due to administrator command")
+
+    (run,) = await create(db, NewRun(RunKind.INDEX))
+    async with worker(database_url, execute), db.organisation(ORG) as connection:
+        while (found := await runs.find_run(connection, ORG, run.id)) and found.reason == "":
+            await asyncio.sleep(0.02)
+    assert found is not None
+    assert (found.status, found.reason) == ("queued", "the database was away (OperationalError)")
+
+
 async def test_a_delivery_is_worked_off_and_a_failing_one_tried_again(
     db: Database, database_url: str, place: Any, administrator_url: str
 ) -> None:
