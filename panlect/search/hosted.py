@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from panlect.errors import BadInputError
-from panlect.index.snapshot import Snapshot
-from panlect.index.store import PostgresStore
+from panlect.index.snapshot import BlobKey, Snapshot
+from panlect.index.store import PostgresStore, StoredSnapshot
 from panlect.search.query import answer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from panlect.code.packed import Column
 
 _WARM = 8  # snapshots
 
@@ -26,6 +28,17 @@ class NoBlobs:
     def read_blobs(self, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:  # noqa: ARG002
         """Nothing is read."""
         return iter(())
+
+
+@dataclass(slots=True)
+class Analyses:
+    """Where a warm snapshot loads from: the store of the search at hand. A snapshot outlives every store."""
+
+    store: PostgresStore
+
+    def load(self, column: Column, keys: Sequence[BlobKey]) -> Mapping[BlobKey, bytes]:
+        """As `index.snapshot.AnalysisSource` says."""
+        return self.store.load(column, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ class HostedSearch:
     url: str
     model: str
     embed: Callable[[list[str]], Awaitable[NDArray[Any]]] | None = None
-    _warm: OrderedDict[UUID, Snapshot] = field(default_factory=OrderedDict)
+    _warm: OrderedDict[UUID, tuple[Snapshot, Analyses]] = field(default_factory=OrderedDict)
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def search(self, organisation_id: UUID, repository_id: UUID, query: str, k: int) -> dict[str, Any]:
@@ -65,16 +78,20 @@ class HostedSearch:
             active = store.active_snapshot(repository_id)
             if active is None:
                 raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
-            snapshot = self._warm.get(active.id)
-            if snapshot is None:
-                snapshot = Snapshot(active.commit_sha, store.entries(active.id), store, NoBlobs())
+            snapshot, analyses = self._warm.get(active.id) or _cold(active, store)
+            analyses.store = store
             dense = None if vector is None else PostgresDense(store, repository_id, self.model, vector)
             said = answer(snapshot, query, k, dense)
-            self._keep(active.id, snapshot)
+            self._keep(active.id, snapshot, analyses)
         return said
 
-    def _keep(self, snapshot_id: UUID, snapshot: Snapshot) -> None:
-        self._warm[snapshot_id] = snapshot
+    def _keep(self, snapshot_id: UUID, snapshot: Snapshot, analyses: Analyses) -> None:
+        self._warm[snapshot_id] = snapshot, analyses
         self._warm.move_to_end(snapshot_id)
         while len(self._warm) > _WARM:
             self._warm.popitem(last=False)
+
+
+def _cold(active: StoredSnapshot, store: PostgresStore) -> tuple[Snapshot, Analyses]:
+    analyses = Analyses(store)
+    return Snapshot(active.commit_sha, store.entries(active.id), analyses, NoBlobs()), analyses
