@@ -15,9 +15,9 @@ import httpx2
 from rich.console import Console
 from rich.text import Text
 
+from cluster.laptop import Running, everything
 from cluster.sandbox.samples import DEVELOPER, REVIEWER, add_accounts, import_repository, plant
 from cluster.sandbox.store import Store
-from cluster.up import Running, everything
 from panlect.db import embedded
 from panlect.errors import BadInputError, PanlectError
 from panlect.git.repository import Repository, open_repository

@@ -10,12 +10,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    import tree_sitter
+    pass
 
 FACTS_VERSION = 1
 """Raise it whenever the extraction or the packed form changes: cached facts of another version are void."""
-
-LANGUAGES = frozenset({"python", "typescript", "tsx", "go"})
 
 
 class Guard:
@@ -183,29 +181,6 @@ class FileFacts:
             return _from_row(msgpack.unpackb(packed, use_list=False, strict_map_key=False))
         except (msgpack.exceptions.UnpackException, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"no packed facts of version {FACTS_VERSION}") from error
-
-
-def has_facts(language: str) -> bool:
-    """Whether `scope_facts` reads this language."""
-    return language in LANGUAGES
-
-
-def scope_facts(root: tree_sitter.Node, source: bytes, language: str) -> FileFacts:
-    """The scope facts of one parsed file; pure. Raises ValueError for a language outside `LANGUAGES`."""
-    match language:
-        case "python":
-            from panlect.code.facts_python import python_facts
-
-            return python_facts(root, source)
-        case "typescript" | "tsx":
-            from panlect.code.facts_typescript import typescript_facts
-
-            return typescript_facts(root, source)
-        case "go":
-            from panlect.code.facts_go import go_facts
-
-            return go_facts(root, source)
-    raise ValueError(f"no scope facts for {language}")
 
 
 def words(text: str) -> frozenset[str]:

@@ -12,8 +12,9 @@ import tree_sitter
 
 from panlect.code import chunk, symbols, terms
 from panlect.code.analysis import Analysis
-from panlect.code.facts import FACTS_VERSION, scope_facts
+from panlect.code.facts import FACTS_VERSION
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
+from panlect.code.scopes import scope_facts
 
 ANALYSER_VERSION = f"2.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024

@@ -15,7 +15,8 @@ import tree_sitter_python
 import tree_sitter_typescript
 
 from panlect.checks.run import run_checks
-from panlect.code.facts import FileFacts, scope_facts
+from panlect.code.facts import FileFacts
+from panlect.code.scopes import scope_facts
 from panlect.finding import Candidate
 
 _GRAMMARS = {

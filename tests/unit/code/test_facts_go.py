@@ -6,7 +6,8 @@ import pytest
 import tree_sitter
 import tree_sitter_go
 
-from panlect.code.facts import LOCAL, FileFacts, Guard, scope_facts
+from panlect.code.facts import LOCAL, FileFacts, Guard
+from panlect.code.scopes import scope_facts
 
 
 def facts_of(source: str) -> FileFacts:

@@ -6,7 +6,8 @@ import pytest
 import tree_sitter
 import tree_sitter_typescript
 
-from panlect.code.facts import Export, FileFacts, scope_facts
+from panlect.code.facts import Export, FileFacts
+from panlect.code.scopes import scope_facts
 
 
 def facts_of(source: str, language: str = "tsx") -> FileFacts:
