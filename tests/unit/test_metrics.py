@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -35,7 +37,16 @@ def test_labels_are_exactly_the_metrics_own(labels: dict[str, str]) -> None:
         Metrics().count(FINDINGS, **labels)
 
 
-def test_threads_lose_no_count() -> None:
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_threads_lose_no_count(eager_threads: None) -> None:
     backend = MemoryBackend()
     metrics = Metrics(backend)
 

@@ -332,13 +332,18 @@ def test_the_trap_would_have_sprung(work: Any, trap: Path) -> None:
 def test_a_missing_object_is_not_fetched_from_a_promising_remote(work: Any, tmp_path: Path) -> None:
     sha = work.commit({"a": "x"})
     blob = work.git("rev-parse", "HEAD:a")
-    mark = tmp_path / "mark"
+    mark, program = tmp_path / "mark", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
     (work.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
-    work.git("config", "extensions.partialClone", "origin")
-    work.git("config", "core.repositoryFormatVersion", "1")
-    work.git("config", "remote.origin.promisor", "true")
-    work.git("config", "remote.origin.url", f"ext::sh -c 'touch% {mark}'")
-    work.git("config", "protocol.ext.allow", "always")
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": f"ext::{program}",
+        "protocol.ext.allow": "always",
+    }.items():
+        work.git("config", key, value)
     assert list(work.repository.read_blobs([blob])) == []
     assert work.repository.resolve("HEAD") == sha
     assert not mark.exists()
@@ -346,8 +351,14 @@ def test_a_missing_object_is_not_fetched_from_a_promising_remote(work: Any, tmp_
 
 def test_settings_on_the_command_line_come_before_the_verb() -> None:
     words = command(["log"], Path("/x"))
-    assert words.index("core.hooksPath=/dev/null") < words.index("log")
-    assert "core.fsmonitor=false" in words
+    verb = words.index("log")
+    for setting in (
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "diff.external=",
+        "credential.helper=",
+    ):
+        assert words.index(setting) < verb
 
 
 def test_no_protocol_is_allowed_unless_asked(work: Any, tmp_path: Path) -> None:
