@@ -14,13 +14,27 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from panlect import __version__
-from panlect.errors import BadInputError, DatabaseError, ForgeError, NotAuthorisedError, PanlectError
+from panlect.errors import (
+    BadInputError,
+    DatabaseError,
+    EgressRefusedError,
+    ForgeError,
+    NotAuthorisedError,
+    PanlectError,
+)
 from panlect.wiring import Services
 from serve import api, api_page, auth, health, llm_proxy, reviews, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
-_STATUS = ((NotAuthorisedError, 401), (BadInputError, 400), (DatabaseError, 503), (ForgeError, 502))
+_STATUS = (
+    (NotAuthorisedError, 401),
+    (BadInputError, 400),
+    (EgressRefusedError, 400),
+    (DatabaseError, 503),
+    (ForgeError, 502),
+)
+_MAX_BODY = 1024 * 1024  # of a form or of JSON; webhooks bound their own
 
 
 def edge(services: Services) -> FastAPI:
@@ -62,6 +76,17 @@ async def _hardened(request: Request, call_next: Callable[[Request], Awaitable[R
         if name != "cache-control" or not request.url.path.startswith("/static"):
             response.headers.setdefault(name, value)
     return response
+
+
+def _too_large(request: Request) -> Response | None:
+    """A refusal before anything is read: a body is parsed before the guard of its route has run."""
+    if request.url.path.startswith("/webhook/"):
+        return None
+    said = request.headers.get("content-length", "")
+    if "transfer-encoding" in request.headers or (said.isdigit() and int(said) > _MAX_BODY):
+        error = f"Send at most {_MAX_BODY} bytes, and say how many."
+        return JSONResponse({"error": error, "why": "", "fix": ""}, 413, {"connection": "close"})
+    return None
 
 
 async def _as_said(request: Request, error: Exception) -> Response:

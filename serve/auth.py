@@ -32,11 +32,11 @@ def guard(scope: str) -> Callable[..., Awaitable[Principal]]:
         authorization: Annotated[str, Header()] = "",
         cookie: Annotated[str, Cookie(alias=COOKIE)] = "",
     ) -> Principal:
-        kind, _, bearer = authorization.partition(" ")
-        token = bearer if kind.lower() == "bearer" else cookie
+        kind, _, sent = authorization.partition(" ")
+        bearer = sent if kind.lower() == "bearer" else ""
         if not bearer and request.method not in ("GET", "HEAD"):
             _refuse_other_sites(request)
-        principal = await principal_of(services(request).db, token)
+        principal = await principal_of(services(request).db, bearer or cookie)
         if not principal.may(scope):
             raise NotAuthorisedError(f"This needs the scope {scope!r}.", fix="Use a token that has it.")
         return principal
@@ -73,7 +73,7 @@ async def sign_in(
     except NotAuthorisedError:
         return RedirectResponse(f"/auth/sign-in?wrong=1&to={quote(_local(to))}", 303)
     response = RedirectResponse(_local(to), 303)
-    secure = request.url.scheme == "https"
+    secure = services(request).public_url.startswith("https:") or request.url.scheme == "https"
     response.set_cookie(
         COOKIE, token.strip(), max_age=12 * 3600, httponly=True, samesite="lax", secure=secure
     )
@@ -93,4 +93,4 @@ def _local(path: str) -> str:
     """`path` when it leads to this site, else the front page: no open redirect."""
     parts = urlsplit(path)
     well = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc
-    return path if well and "\n" not in path and "\r" not in path else "/"
+    return path if well and path.isprintable() else "/"  # browsers pass over tabs and newlines

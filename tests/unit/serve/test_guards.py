@@ -259,3 +259,12 @@ async def test_an_invalid_request_names_the_field_and_does_not_repeat_what_was_s
     assert answer.status_code == 422
     assert {wrong["field"] for wrong in answer.json()["why"]} == {"full_name", "token", "more"}
     assert secret not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "3000000"}, {"transfer-encoding": "chunked"}])
+@pytest.mark.parametrize("path", ["/auth/sign-in", "/api/v1/repositories"])
+async def test_a_body_without_a_bound_is_refused_before_its_route_is_asked(
+    program: httpx2.AsyncClient, path: str, headers: dict[str, str]
+) -> None:
+    answer = await program.post(path, headers=headers, content=b"{}")
+    assert answer.status_code == 413
