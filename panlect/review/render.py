@@ -27,8 +27,8 @@ def marker(review_id: str, head_sha: str) -> str:
 
 def marked_review(body: str) -> tuple[str, str] | None:
     """(review id, head) of a body that carries our marker."""
-    found = _MARKER.search(body)
-    return (found[1], found[2]) if found else None
+    found = _MARKER.findall(body)  # ours is the last: a quote of the repository may hold another before it
+    return (found[-1][0], found[-1][1]) if found else None
 
 
 def review_post(verdict: Verdict, review_id: str, page_url: str = "") -> ReviewPost:
@@ -48,7 +48,7 @@ def check(verdict: Verdict, policy: Policy, page_url: str = "") -> Check:
         head_sha=verdict.head_sha,
         conclusion=conclusion(verdict, policy),
         title=title(verdict),
-        summary=_summary(verdict, page_url)[:_MAX_SUMMARY],
+        summary=_summary(verdict, page_url),
         details_url=page_url,
     )
 
@@ -106,8 +106,8 @@ def _summary(verdict: Verdict, page_url: str) -> str:
     if verdict.kind is VerdictKind.PARTIAL:
         parts.append(_unread(verdict))
     parts += ["\n\n".join([_headline(f), inert(f.body), *_elsewhere(f)]) for f in elsewhere]
-    parts.append(_footer(verdict, page_url))
-    return "\n\n".join(parts)
+    footer = _footer(verdict, page_url)
+    return "\n\n".join(["\n\n".join(parts)[: _MAX_SUMMARY - len(footer)], footer])
 
 
 def _unread(verdict: Verdict) -> str:
@@ -139,7 +139,7 @@ def inert(text: str) -> str:
 
 def _inert_plain(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "[]!*_|":
+    for sign in "\\[]!*_|":
         text = text.replace(sign, f"\\{sign}")
     # A zero-width space ends a mention, an issue number or an address before it begins.
     return (
