@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from panlect.errors import EgressRefusedError
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Resolver = Callable[[str, int], Sequence[str]]
 # What is vetted is pinned by name. A spelling that another library would read as another name (escapes, a dot
 # at the end, letters beyond ASCII) would miss its pin and be looked up again.
@@ -72,12 +73,17 @@ def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) ->
     return Target(scheme, host, port, addresses[0])
 
 
+def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address that a NAT64 gateway would call for this one (RFC 6052)."""
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+
+
 def _refuse_private(host: str, address: str) -> None:
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     site_local = False
     if isinstance(ip, ipaddress.IPv6Address):
         site_local = ip.is_site_local
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
+        ip = ip.ipv4_mapped or ip.sixtofour or _translated(ip) or ip
     if not ip.is_global or ip.is_multicast or ip.is_reserved or site_local:
         raise EgressRefusedError(
             f"{host} is refused: {ip} is not a public address.",

@@ -91,6 +91,7 @@ def test_an_address_that_is_not_plain_is_refused(url: str) -> None:
         "172.16.0.1",
         "192.168.1.1",
         "169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
         "100.64.0.1",
         "192.0.2.1",
         "198.18.0.1",
