@@ -35,8 +35,10 @@ def owned(run_dir: Path) -> Iterator[None]:
                 fix="Stop it with Ctrl-C where it runs, or set PANLECT_DATA_DIR to another directory.",
             ) from None
         end_recorded(run_dir)
-        yield
-        end_recorded(run_dir)
+        try:
+            yield
+        finally:  # Ctrl-C, the usual end, comes as an exception
+            end_recorded(run_dir)
     finally:
         os.close(handle)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
+import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -48,9 +49,22 @@ def ray_environment(settings: Settings, token: str) -> dict[str, str]:
 
 
 def _short_dir(settings: Settings) -> Path:
-    """Ray's session directory. Its sockets need a path of less than 107 bytes, so a deep one is no use."""
+    """Ray's session directory, closed to other users (Ray opens what it makes inside to everyone).
+
+    Its sockets need a path of less than 107 bytes, so a deep one is no use. Raises PanlectError when
+    somebody else made the one in /tmp.
+    """
     inside = settings.data_dir / "ray"
-    return inside if len(os.fsencode(inside)) < 40 else Path("/tmp/panlect-ray")  # noqa: S108 - Ray makes it private below
+    short = Path(f"/tmp/panlect-{os.geteuid()}")  # noqa: S108 - its owner is checked below
+    chosen = inside if len(os.fsencode(inside)) < 40 else short
+    chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = chosen.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise PanlectError(
+            f"{chosen} belongs to somebody else.", fix="Remove it, or set a short PANLECT_DATA_DIR."
+        )
+    chosen.chmod(0o700)
+    return chosen
 
 
 def start_ray(settings: Settings, token: str) -> None:
@@ -127,11 +141,14 @@ def free_range() -> int:
     )
 
 
-def kept_secret(path: Path) -> str:
-    """The secret in `path`, made once and readable by this user alone."""
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret in `path`, made once and readable by this user alone. It appears whole or not at all."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft = path.with_name(f"{path.name}.new")
+        draft.unlink(missing_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(make())
+        draft.replace(path)
     return path.read_text().strip()
