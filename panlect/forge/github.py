@@ -71,7 +71,7 @@ def check_signature_shape(headers: Mapping[str, str]) -> None:
 def delivery(body: bytes, headers: Mapping[str, str], connection_id: UUID) -> Delivery:
     """The delivery in a verified body. Raises BadPayloadError when it is not what GitHub sends."""
     delivery_id, event = headers.get("x-github-delivery", ""), headers.get("x-github-event", "")
-    if not _DELIVERY_ID.fullmatch(delivery_id) or not re.fullmatch(r"[a-z_]{1,60}", event):
+    if not _DELIVERY_ID.fullmatch(delivery_id) or not re.fullmatch(r"[a-z0-9_]{1,60}", event):
         raise BadPayloadError("X-GitHub-Delivery or X-GitHub-Event is missing or malformed.")
     payload = _json_object(body)
     repository = _object(payload, "repository").get("full_name", "")

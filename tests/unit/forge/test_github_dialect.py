@@ -114,6 +114,7 @@ def test_only_known_headers_are_kept_and_short() -> None:
         ("pull_request", "Opened", False),
         ("pull_request_review", "opened", False),
         ("issues", "opened", False),
+        ("projects_v2_item", "edited", False),
         ("event_of_next_year", "opened", False),
     ],
 )
