@@ -95,7 +95,7 @@ def environment(extra: Mapping[str, str] | None = None, *, protocols: str = "non
 def command(args: Sequence[str], git_dir: Path | None) -> list[str]:
     """The full argument vector of one hardened git call."""
     options = [part for setting in _HARDENED for part in ("-c", setting)]
-    where = ["--git-dir", str(git_dir)] if git_dir is not None else []
+    where = ["--git-dir", str(git_dir.absolute())] if git_dir is not None else []
     return ["git", "--no-pager", *options, *where, *args]
 
 
@@ -117,6 +117,8 @@ def git(
     limits = limits or Limits()
     process = subprocess.Popen(
         command(args, git_dir),
+        # With --git-dir the current folder counts as the work tree: its .gitattributes must not hide a diff.
+        cwd="/" if git_dir is not None else None,
         env=environment(extra_env, protocols=protocols),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panlect.git.repository import Repository
 from panlect.git.run import Limits, checked_sha
@@ -112,9 +112,11 @@ def patch(
 ) -> tuple[bytes, bool]:
     """The unified diff from `base` to `head` as bytes, and whether it was cut at `limit`.
 
-    Plumbing only: no configured driver, text conversion or colour can change it.
+    Plumbing only: no configured driver, text conversion or colour can change it, and no attribute: where
+    git finds no file it would look for .gitattributes in the index.
     """
-    out = repository.run(
+    blind = replace(repository, extra_env={**repository.extra_env, "GIT_INDEX_FILE": "/nonexistent/index"})
+    out = blind.run(
         "diff-tree", "-r", "-p", "-M", "-l2000", "--full-index", "--no-color",
         "--no-ext-diff", "--no-textconv",
         "--no-indent-heuristic", f"-U{context}", "--src-prefix=a/", "--dst-prefix=b/",
