@@ -88,7 +88,7 @@ def _distance(candidate: Candidate, evidence: Evidence) -> int:
     return int(evidence.side is not candidate.side)
 
 
-def _order(candidate: Candidate) -> tuple[str, str, int, str, str, str]:
+def _order(candidate: Candidate) -> tuple[str, str, int, str, str, str, str]:
     return (
         severity(candidate),
         candidate.path,
@@ -96,6 +96,7 @@ def _order(candidate: Candidate) -> tuple[str, str, int, str, str, str]:
         candidate.check,
         candidate.target,
         candidate.body,
+        repr(candidate),  # whatever else differs: of two claims with one fingerprint the same one wins
     )
 
 

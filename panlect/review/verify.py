@@ -46,6 +46,8 @@ def quote_holds(evidence: Evidence, snapshot: Snapshot) -> bool:
     """Whether the quoted lines read exactly so, but for white space at their ends."""
     if not snapshot.exists(evidence.path) or not evidence.quote.strip():
         return False
+    if not 1 <= evidence.start_line <= evidence.end_line:
+        return False
     lines = snapshot.text(evidence.path).decode("utf-8", "replace").splitlines()
     there = lines[evidence.start_line - 1 : evidence.end_line]
     said = evidence.quote.splitlines()
