@@ -70,8 +70,8 @@ def _base(services: Services, title: str, *, openapi: str | None) -> FastAPI:
 
 
 async def _hardened(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Every answer tells the browser to run, sniff and frame nothing that is not ours."""
-    response = await call_next(request)
+    """No body is read without a bound; every answer tells the browser to run, sniff and frame nothing of others."""
+    response = _too_large(request) or await call_next(request)
     for name, value in SECURITY_HEADERS.items():
         if name != "cache-control" or not request.url.path.startswith("/static"):
             response.headers.setdefault(name, value)
