@@ -6,6 +6,7 @@ shares the rest.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -123,13 +124,14 @@ def unembedded(
 async def fill_vectors(
     store: PostgresStore, repository_id: UUID, active: Active, model: str, embed: Embed
 ) -> int:
-    """Embed what is missing, a batch at a time; how many vectors were made."""
-    missing = unembedded(store, repository_id, active, model)
+    """Embed what is missing, a batch at a time; how many vectors were made. The store is asked in threads."""
+    missing = await asyncio.to_thread(unembedded, store, repository_id, active, model)
     done = len(active.hashes) - len(missing)
     for at in range(0, len(missing), EMBED_BATCH):
         batch = missing[at : at + EMBED_BATCH]
         vectors = await embed([text for _, text in batch])
-        store.put_vectors(repository_id, model, [digest for digest, _ in batch], vectors)
+        hashes = [digest for digest, _ in batch]
+        await asyncio.to_thread(store.put_vectors, repository_id, model, hashes, vectors)
         done += len(batch)
-        store.note_embedded(active.snapshot.id, done)
+        await asyncio.to_thread(store.note_embedded, active.snapshot.id, done)
     return len(missing)
