@@ -40,6 +40,17 @@ class WorkerOptions:
     crash_limit: int = 3
     grace_s: float = _GRACE_S
 
+    @staticmethod
+    def of(settings: Settings, queues: tuple[str, ...] = queue.QUEUES) -> WorkerOptions:
+        """As an operator set them."""
+        return WorkerOptions(
+            queues=queues,
+            concurrency=settings.worker_concurrency,
+            lease_s=settings.lease_s,
+            sweep_s=settings.sweep_s,
+            crash_limit=settings.crash_limit,
+        )
+
 
 async def run_worker(db: Database, handlers: Handlers, options: WorkerOptions, stop: asyncio.Event) -> None:
     """Work on the queues until `stop` is set; then finish what is in progress, or give it back.
@@ -111,15 +122,8 @@ async def work(settings: Settings, queues: tuple[str, ...], stop: asyncio.Event)
     from panlect import wiring
 
     services = await wiring.opened(settings)
-    options = WorkerOptions(
-        queues=queues,
-        concurrency=settings.worker_concurrency,
-        lease_s=settings.lease_s,
-        sweep_s=settings.sweep_s,
-        crash_limit=settings.crash_limit,
-    )
     try:
-        await run_worker(services.db, handlers(services), options, stop)
+        await run_worker(services.db, handlers(services), WorkerOptions.of(settings, queues), stop)
     finally:
         await services.close()
 

@@ -15,6 +15,7 @@ from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
 from panlect.errors import DatabaseError
 from panlect.ledger.trace import waiting_runs
+from panlect.queue import QUEUES
 from panlect.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -26,12 +27,11 @@ log = logging.getLogger(__name__)
 EMBEDDER_APP, EMBEDDER = "embedder", "Embedder"
 _FRACTION = {"num_cpus": 0.1}  # logical: it places replicas, it does not bound them
 _DEPTH_S = 2.0
-_WORKER_QUEUES = ("webhook", "index", "review", "publish", "summarize", "jobs")
 
 
 def laptop(settings: Settings) -> list[tuple[str, Any, str | None]]:
     """(application, its graph, its route prefix) of the profile for one machine, in the order to start them."""
-    worker = Worker.options(max_ongoing_requests=4).bind(_WORKER_QUEUES)  # type: ignore[attr-defined]
+    worker = Worker.options(max_ongoing_requests=4).bind(QUEUES)  # type: ignore[attr-defined]
     return [
         (EMBEDDER_APP, Embedder.bind(settings.embed_model), None),  # type: ignore[attr-defined]
         ("gateway", Gateway.bind(), "/llm"),  # type: ignore[attr-defined]
@@ -95,14 +95,7 @@ class Worker:
     async def __init__(self, queues: tuple[str, ...]) -> None:  # type: ignore[misc]  # Serve awaits it
         settings = load()
         self._services = await wiring.opened(settings, embedder=RemoteEmbedder(), submit_bulk=ray_jobs.submit)
-        options = WorkerOptions(
-            queues=queues,
-            concurrency=settings.worker_concurrency,
-            lease_s=settings.lease_s,
-            sweep_s=settings.sweep_s,
-            crash_limit=settings.crash_limit,
-            grace_s=settings.grace_s,
-        )
+        options = WorkerOptions.of(settings, queues)
         self._stop = asyncio.Event()
         work = run_worker(self._services.db, handlers(self._services), options, self._stop)
         self._tasks = [asyncio.create_task(work), asyncio.create_task(self._watch_depth())]
