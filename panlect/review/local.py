@@ -64,7 +64,7 @@ class LocalReview:
         snapshot = self.base if side is Side.BASE else self.head
         if not snapshot.exists(path):
             return []
-        return snapshot.text(path).decode("utf-8", "replace").splitlines()
+        return snapshot.text(path).decode("utf-8", "replace").split("\n")
 
 
 @contextmanager

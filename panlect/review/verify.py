@@ -48,9 +48,9 @@ def quote_holds(evidence: Evidence, snapshot: Snapshot) -> bool:
         return False
     if not 1 <= evidence.start_line <= evidence.end_line:
         return False
-    lines = snapshot.text(evidence.path).decode("utf-8", "replace").splitlines()
+    lines = snapshot.text(evidence.path).decode("utf-8", "replace").split("\n")
     there = lines[evidence.start_line - 1 : evidence.end_line]
-    said = evidence.quote.splitlines()
+    said = evidence.quote.split("\n")  # as git counts lines: a form feed or U+2028 ends none
     return len(there) == len(said) and all(a.strip() == b.strip() for a, b in zip(there, said, strict=True))
 
 
