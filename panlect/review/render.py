@@ -17,7 +17,11 @@ _MAX_COMMENT = 8_000
 _MAX_SUMMARY = 60_000  # GitHub refuses 65,536 characters
 _MAX_QUOTE_LINES = 12
 _MARKER = re.compile(r"<!-- panlect review=(\S+) head=([0-9a-f]{40,64}) fingerprint=v(\d+) -->")
+_MAX_TITLE = 250  # of a check
+_MAX_HEADLINE, _MAX_BODY, _MAX_PATH = 500, 4_000, 300  # characters of what a repository may have written
+_MAX_PLACES = 20
 _SPAN = re.compile(r"(`[^`\n]+`)")
+_BACKTICKS = re.compile(r"`{2,}")
 
 
 def marker(review_id: str, head_sha: str) -> str:
@@ -47,7 +51,7 @@ def check(verdict: Verdict, policy: Policy, page_url: str = "") -> Check:
         name=CHECK_NAME,
         head_sha=verdict.head_sha,
         conclusion=conclusion(verdict, policy),
-        title=title(verdict),
+        title=_clipped(title(verdict), _MAX_TITLE),
         summary=_summary(verdict, page_url),
         details_url=page_url,
     )
@@ -57,18 +61,43 @@ def _comment(finding: Finding) -> InlineComment:
     assert finding.path is not None
     assert finding.start_line is not None
     assert finding.end_line is not None
-    parts = [_headline(finding), inert(finding.body), *_elsewhere(finding)]
     return InlineComment(
         path=finding.path,
         start_line=finding.start_line,
         end_line=finding.end_line,
         side="LEFT" if finding.side is Side.BASE else "RIGHT",
-        body="\n\n".join(part for part in parts if part)[:_MAX_COMMENT],
+        body="\n\n".join(_fitting(_said(finding), _MAX_COMMENT)),
     )
 
 
+def _said(finding: Finding) -> list[str]:
+    """Everything that is said of a finding, in parts that stand by themselves."""
+    body = inert(_clipped(finding.body, _MAX_BODY))
+    return [_headline(finding), *([body] if body else []), *_elsewhere(finding)]
+
+
+def _fitting(parts: list[str], room: int) -> list[str]:
+    """As many whole parts as fit into `room` characters, and how many did not.
+
+    A part is never cut: a code span or fence without its end would bring to life what stands in it.
+    """
+    kept: list[str] = []
+    room -= 40  # for the line about what is left out
+    for number, part in enumerate(parts):
+        room -= len(part) + 2
+        if room < 0:
+            return [*kept, f"{len(parts) - number} more did not fit here."]
+        kept.append(part)
+    return kept
+
+
+def _clipped(text: str, limit: int) -> str:
+    """The beginning of `text`, before any markup is made of it."""
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."
+
+
 def _headline(finding: Finding) -> str:
-    return f"**{finding.severity} · {inert(finding.title)}** ({code(finding.check)})"
+    return f"**{finding.severity} · {inert(_clipped(finding.title, _MAX_HEADLINE))}** ({code(finding.check)})"
 
 
 def _elsewhere(finding: Finding) -> list[str]:
@@ -82,7 +111,8 @@ def _elsewhere(finding: Finding) -> list[str]:
     named = [place for place in finding.related if (place.path, place.start_line) not in quoted]
     rows = [f"{code(_where(e))} {_revision(e)}\n{fence(e.quote)}" for e in quotes]
     if named:
-        rows.append("Also at " + ", ".join(code(_where(place)) for place in named) + ".")
+        more = f" and {len(named) - _MAX_PLACES} more places" if len(named) > _MAX_PLACES else ""
+        rows.append("Also at " + ", ".join(code(_where(place)) for place in named[:_MAX_PLACES]) + f"{more}.")
     return rows
 
 
@@ -96,23 +126,28 @@ def _where(place: Place | Evidence) -> str:
         if place.start_line == place.end_line
         else f"{place.start_line}-{place.end_line}"
     )
-    return f"{place.path}:{lines}"
+    return f"{_clipped(place.path, _MAX_PATH)}:{lines}"
 
 
 def _summary(verdict: Verdict, page_url: str) -> str:
     """Verdict first, then what could not stand inline, then the honest small print."""
     elsewhere = [finding for finding in verdict.findings if finding.path is None]
-    parts = [f"### Panlect: {inert(title(verdict))}"]
+    parts = [f"### Panlect: {inert(_clipped(title(verdict), _MAX_HEADLINE))}"]
     if verdict.kind is VerdictKind.PARTIAL:
         parts.append(_unread(verdict))
-    parts += ["\n\n".join([_headline(f), inert(f.body), *_elsewhere(f)]) for f in elsewhere]
     footer = _footer(verdict, page_url)
-    return "\n\n".join(["\n\n".join(parts)[: _MAX_SUMMARY - len(footer)], footer])
+    room = _MAX_SUMMARY - len(footer) - sum(len(part) + 2 for part in parts)
+    findings = ["\n\n".join(_fitting(_said(finding), _MAX_COMMENT)) for finding in elsewhere]
+    return "\n\n".join([*parts, *_fitting(findings, room), footer])
 
 
 def _unread(verdict: Verdict) -> str:
     unread = verdict.coverage.unread
-    rows = [f"- {code(f'{h.path}:{h.start_line}-{h.end_line}')}: {inert(h.reason)}" for h in unread[:20]]
+    rows = [
+        f"- {code(f'{_clipped(h.path, _MAX_PATH)}:{h.start_line}-{h.end_line}')}: "
+        f"{inert(_clipped(h.reason, _MAX_HEADLINE))}"
+        for h in unread[:20]
+    ]
     more = [f"- and {len(unread) - 20} more"] if len(unread) > 20 else []
     return "\n".join(["**Not read:**", *rows, *more])
 
@@ -124,7 +159,7 @@ def _footer(verdict: Verdict, page_url: str) -> str:
         f"{len(coverage.read)} of {len(coverage.counted)} hunks read",
         f"{len(coverage.excluded)} excluded",
         f"depth {verdict.depth or 'none'}",
-        f"model: {inert(verdict.model)}",
+        f"model: {inert(_clipped(verdict.model, _MAX_PATH))}",
     ]
     link = f" · [what was read and dropped]({page_url})" if page_url else ""
     return f"<sub>{' · '.join(said)}{link}</sub>"
@@ -132,6 +167,7 @@ def _footer(verdict: Verdict, page_url: str) -> str:
 
 def inert(text: str) -> str:
     """`text` with nothing in it that a host would act on; single-backtick spans are kept."""
+    text = _BACKTICKS.sub("'", text)  # longer runs pair in ways of their own
     if text.count("`") % 2:
         text = text.replace("`", "'")
     return "".join(part if _SPAN.fullmatch(part) else _inert_plain(part) for part in _SPAN.split(text))
@@ -139,7 +175,7 @@ def inert(text: str) -> str:
 
 def _inert_plain(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "\\[]!*_|":
+    for sign in "\\[]!*_|~":
         text = text.replace(sign, f"\\{sign}")
     # A zero-width space ends a mention, an issue number or an address before it begins.
     return (
