@@ -10,7 +10,7 @@ from panlect.errors import PanlectError
 from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
 from panlect.index.commit import Active, Plan, activate, analysed, fill_vectors, keep, plan_commit
-from panlect.index.runs import IndexSubject, find_subject, mirror_of, note_progress
+from panlect.index.runs import IndexSubject, find_subject, is_overtaken, mirror_of, note_progress
 from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
 from panlect.metrics import RUNS
@@ -37,9 +37,9 @@ def handlers(services: Services) -> Handlers:
         RunKind.PUBLISH: lambda lease: publish_review(shop, lease),
     }
 
-    async def sync_pull_request(delivery: StoredDelivery) -> None:
+    async def sync_pull_request(delivery: StoredDelivery) -> str:
         with log_ids(delivery=delivery.delivery_id):
-            await sync(services.db, services.connections, delivery)
+            return (await sync(services.db, services.connections, delivery)).outcome
 
     async def execute_run(lease: Lease) -> None:
         run = lease.run
@@ -57,6 +57,9 @@ async def index_commit(services: Services, lease: Lease) -> None:
     """Few changed files: right here. Many, or where it is asked for: one Ray job, waited for."""
     settings = services.settings
     subject = await find_subject(services.db, lease.run.id)
+    if await is_overtaken(services.db, subject):
+        await note_progress(services.db, subject, {"skipped": "a newer commit is indexed"})
+        return
     mirror = await mirror_of(services.connections, services.mirrors, subject)
     with PostgresStore(services.db.url, subject.organisation_id) as store:
         plan = await asyncio.to_thread(plan_commit, mirror, subject.commit_sha, store)

@@ -43,11 +43,11 @@ _UNWANTED = (SupersededError, RunCancelledError, LeaseLostError)
 class Handlers:
     """What the tasks call. Wiring makes it once per process.
 
-    `sync_pull_request` re-reads the host, supersedes runs of other heads and creates the run.
+    `sync_pull_request` re-reads the host, supersedes runs of other heads, creates the run, and says what came of it.
     `execute_run` does the work of any kind of run in steps, and returns when it is done.
     """
 
-    sync_pull_request: Callable[[StoredDelivery], Awaitable[None]]
+    sync_pull_request: Callable[[StoredDelivery], Awaitable[str | None]]
     execute_run: Callable[[Lease], Awaitable[None]]
 
 
@@ -86,11 +86,11 @@ async def work_off(place: Workplace, delivery_id: UUID) -> None:
     if delivery is None:
         return
     try:
-        await place.handlers.sync_pull_request(delivery)
+        outcome = await place.handlers.sync_pull_request(delivery)
     except PanlectError as error:
         _LOG.warning("Delivery %s was not worked off (attempt %d): %s", delivery.id, delivery.attempts, error)
         return
-    await inbox.finish(place.db, delivery.id)
+    await inbox.finish(place.db, delivery.id, outcome=outcome or "")
 
 
 async def work_on(place: Workplace, run_id: UUID) -> None:

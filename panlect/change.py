@@ -18,6 +18,7 @@ from panlect.git.tree import SUBMODULE, SYMLINK, TreeChange, diff_trees, patch
 from panlect.index.snapshot import Snapshot
 
 _STATUS = {"A": "added", "D": "deleted", "M": "modified", "T": "modified", "R": "renamed", "C": "added"}
+_MAX_LINES = 1_000_000  # of a whole diff
 _HEAD_BYTES = 8192  # of a blob that its classification looks at
 
 Run = tuple[int, int]  # first and last line, inclusive
@@ -121,12 +122,20 @@ def read_change(repository: Repository, base_sha: str, head_sha: str) -> Change:
     Every path that differs is in it; what the diff does not show says why (`excluded`, `unread`).
     """
     differing = diff_trees(repository, base_sha, head_sha)
-    text, cut = patch(repository, base_sha, head_sha)
+    text, cut = _bounded(*patch(repository, base_sha, head_sha))
     diffs = {(d.old_path, d.new_path): d for d in parse_diff(text)}
     sizes = _sizes(repository, differing)
     heads = _first_bytes(repository, sizes)
     files = tuple(_changed_file(entry, diffs, heads, sizes, cut=cut) for entry in differing)
     return Change(base_sha, head_sha, files, truncated=cut)
+
+
+def _bounded(text: bytes, cut: bool) -> tuple[bytes, bool]:
+    """The diff, cut where it has more lines than one process should hold."""
+    if text.count(b"\n") <= _MAX_LINES:
+        return text, cut
+    rest = text.split(b"\n", _MAX_LINES)[-1]
+    return text[: len(text) - len(rest)], True
 
 
 def _changed_file(
@@ -155,7 +164,7 @@ def _changed_file(
     if excluded == "binary" and (hidden := _hidden(entry, kind, sizes)):
         excluded, unread = "", hidden
     elif cut and not excluded and (diff is None or not diff.complete):
-        unread = "the diff is larger than 50 MB"
+        unread = "the diff is larger than is read (50 MB, a million lines)"
     return replace(file, hunks=hunks, excluded=excluded, unread=unread)
 
 

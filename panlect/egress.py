@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from panlect.errors import EgressRefusedError
+from panlect.errors import EgressRefusedError, NameUnresolvedError
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Resolver = Callable[[str, int], Sequence[str]]
@@ -63,9 +63,9 @@ def vet(url: str, allow: Sequence[str] = (), *, resolver: Resolver = resolve) ->
     try:
         addresses = list(resolver(host, port))
     except (OSError, UnicodeError) as error:
-        raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.") from error
+        raise NameUnresolvedError(f"{host} does not resolve.", fix="Check the name.") from error
     if not addresses:
-        raise EgressRefusedError(f"{host} does not resolve.", fix="Check the name.")
+        raise NameUnresolvedError(f"{host} does not resolve.", fix="Check the name.")
     allowed = {entry.lower() for entry in allow}
     if host.lower() not in allowed and f"{host.lower()}:{port}" not in allowed:
         for address in addresses:

@@ -88,6 +88,10 @@ class EgressRefusedError(PanlectError):
     """An outgoing address is private, or resolves to one, and no administrator allowed it."""
 
 
+class NameUnresolvedError(EgressRefusedError):
+    """A host's name does not resolve now: it may later."""
+
+
 class SecretKeyError(PanlectError):
     """A ciphertext does not open with the keys at hand, or belongs to another organisation or purpose."""
 

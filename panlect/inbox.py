@@ -123,13 +123,17 @@ async def take(db: Database, delivery: UUID) -> StoredDelivery | None:
         return await cursor.fetchone()
 
 
-async def finish(db: Database, delivery: UUID, *, failed: str = "") -> None:
-    """Close the delivery as done, or as failed with a reason. A second call changes nothing."""
+async def finish(db: Database, delivery: UUID, *, outcome: str = "", failed: str = "") -> None:
+    """Close the delivery as done with what came of it, or as failed with a reason; once."""
     fault("sync.before_done")
     async with db.system() as connection:
         await connection.execute(
             sql.query("deliveries.finish_delivery"),
-            {"delivery": delivery, "state": "failed" if failed else "done", "reason": storable(failed)[:500]},
+            {
+                "delivery": delivery,
+                "state": "failed" if failed else "done",
+                "reason": storable(failed or outcome)[:500],
+            },
         )
 
 

@@ -69,10 +69,6 @@ class Edge:
 
         return edge(self._services)
 
-    async def check_health(self) -> None:
-        """Raises when the database has gone away."""
-        await self._services.ping()
-
     async def __del__(self) -> None:
         await self._services.close()
 

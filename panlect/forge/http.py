@@ -16,7 +16,7 @@ import httpx2
 from gidgethub import sansio
 
 from panlect.egress import vet
-from panlect.errors import ForgeError, ForgeUnavailableError
+from panlect.errors import ForgeError, ForgeUnavailableError, NameUnresolvedError
 from panlect.forge import github
 from panlect.forge.types import (
     Branch,
@@ -33,6 +33,7 @@ from panlect.metrics import FORGE_SECONDS, Metrics
 _MAX_ANSWER = 32 * 1024 * 1024
 _MAX_PAGES = 50
 _TRIES = 4
+_ANSWER_S = 60.0  # for a whole answer: a host that trickles must not hold a worker
 _AGENT = "panlect"
 
 
@@ -131,8 +132,9 @@ class ForgeClient:
         while True:
             attempt += 1
             try:
-                response = await self._send_once(request)
-            except httpx2.HTTPError as error:
+                async with asyncio.timeout(_ANSWER_S):
+                    response = await self._send_once(request)
+            except (httpx2.HTTPError, NameUnresolvedError, TimeoutError) as error:
                 if request.method != "GET" or attempt == _TRIES:
                     raise ForgeUnavailableError(
                         f"{urlsplit(self._host.api_url).hostname} did not answer.", why=type(error).__name__

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panlect.egress import vet
-from panlect.errors import BadInputError, ForgeUnavailableError, GitError
+from panlect.errors import BadInputError, ForgeUnavailableError, GitError, NameUnresolvedError
 from panlect.git.repository import Repository
 from panlect.git.run import Limits, checked_sha, git
 
@@ -80,7 +80,10 @@ def _forget_stale_locks(directory: Path) -> None:
 
 
 def _fetch(directory: Path, remote: Remote, refs: Sequence[str], lock: int) -> None:
-    target = vet(remote.url, remote.allow)
+    try:
+        target = vet(remote.url, remote.allow)
+    except NameUnresolvedError as error:
+        raise ForgeUnavailableError(error.what) from error
     refspecs = [f"+{ref}:{ref}" for ref in refs]
     options = [
         ("http.curloptResolve", f"{target.host}:{target.port}:{target.address}"),

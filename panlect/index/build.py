@@ -30,5 +30,5 @@ def build_snapshot(
     listing = list_tree(repository, commit)
     analyse_blobs(repository, listing.entries, store, progress=progress, workers=workers)
     if base is not None:
-        return base.overlay(commit, listing.entries)
-    return Snapshot(commit, listing.entries, store, repository)
+        return base.overlay(commit, listing.entries, truncated=listing.truncated)
+    return Snapshot(commit, listing.entries, store, repository, truncated=listing.truncated)

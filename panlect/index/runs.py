@@ -46,6 +46,18 @@ async def find_subject(db: Database, run_id: UUID) -> IndexSubject:
     return subject
 
 
+async def is_overtaken(db: Database, subject: IndexSubject) -> bool:
+    """Whether a later run of the same repository is done: activating this commit would step back."""
+    values = {
+        "organisation_id": subject.organisation_id,
+        "run_id": subject.run_id,
+        "repository_id": subject.repository_id,
+    }
+    async with db.organisation(subject.organisation_id) as connection:
+        row = await (await connection.execute(query("index.later_index_done"), values)).fetchone()
+    return bool(row and row[0])
+
+
 async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[str, object]) -> None:
     """Merge `progress` into the run's detail, where pages and the API read it."""
     from psycopg.types.json import Jsonb

@@ -154,19 +154,27 @@ class Snapshot:
     """The files of one commit with their analyses. Everything it returns is in a fixed order."""
 
     def __init__(
-        self, commit: str, entries: Iterable[TreeEntry], source: AnalysisSource, blobs: BlobReader
+        self,
+        commit: str,
+        entries: Iterable[TreeEntry],
+        source: AnalysisSource,
+        blobs: BlobReader,
+        *,
+        truncated: bool = False,
     ) -> None:
         self.commit = commit
+        self.truncated = truncated  # there are more files than were listed: nothing may be called missing
         self._entries = {entry.path: entry for entry in sorted(entries, key=lambda one: one.path)}
         self._store = _Store(source, blobs)
         self._root = _Files([e for e in self._entries.values() if is_analysable(e)], self._store)
         self._delta = _Files([], self._store)
         self._dead: frozenset[int] = frozenset()  # files of the root that are not as they were
 
-    def overlay(self, commit: str, entries: Iterable[TreeEntry]) -> Snapshot:
+    def overlay(self, commit: str, entries: Iterable[TreeEntry], *, truncated: bool = False) -> Snapshot:
         """Another commit of the same repository; all that it shares with this one stays loaded."""
         other = object.__new__(Snapshot)
         other.commit = commit
+        other.truncated = truncated
         other._entries = {entry.path: entry for entry in sorted(entries, key=lambda one: one.path)}
         other._store = self._store
         other._root = self._root

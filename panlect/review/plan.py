@@ -80,6 +80,8 @@ def _code_state(file: ChangedFile, base: Snapshot, head: Snapshot) -> str:
     for snapshot, path, when in ((base, file.old_path, "before"), (head, file.new_path, "after")):
         if path is None:
             continue
+        if snapshot.truncated:
+            return "the repository has more files than are read"
         analysis = snapshot.analysis(path)
         if analysis is None:
             return f"not analysed {when} the change"

@@ -70,6 +70,8 @@ async def review(subject: Subject, snapshots: Snapshots, steps: Steps, *, contex
         await steps.step("context", head_sha, Context, gather)
 
     async def check() -> Candidates:
+        if base.truncated or head.truncated:
+            return Candidates(())  # what is not listed would look as if it were gone
         return Candidates(await asyncio.to_thread(run_checks, change, base, head))
 
     found = await steps.step("checks", head_sha, Candidates, check)

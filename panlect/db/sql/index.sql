@@ -138,3 +138,10 @@ from find_index_run(%(run_id)s)
 -- name: note_progress
 -- Merged, so that several writers do not erase each other's figures.
 update run set detail = detail || %(progress)s where organisation_id = %(organisation_id)s and id = %(run_id)s
+
+-- name: later_index_done
+-- A run that was given back must not activate its older commit after a newer one.
+select exists (
+    select from run later join run mine on mine.id = %(run_id)s
+    where later.organisation_id = %(organisation_id)s and later.repository_id = %(repository_id)s
+      and later.kind = 'index' and later.status = 'done' and later.created_at > mine.created_at)
