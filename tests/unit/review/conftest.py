@@ -40,6 +40,7 @@ class Revision:
 
     files: Mapping[str, str]
     analyses: Mapping[str, Analysis]
+    truncated: bool = False
 
     def exists(self, path: str) -> bool:
         return path in self.files
