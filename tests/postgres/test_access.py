@@ -24,7 +24,7 @@ LISTS = ("/api/v1/repositories", "/api/v1/reviews", "/api/v1/runs")
 
 @pytest.fixture
 async def client(db: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    app = edge(cast(Services, SimpleNamespace(db=db)))
+    app = edge(cast(Services, SimpleNamespace(db=db, public_url="https://panlect.example")))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="https://panlect.example") as found:
         yield found

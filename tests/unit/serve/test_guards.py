@@ -185,6 +185,28 @@ async def test_a_form_of_another_site_is_refused(
     assert "another site" in answer.json()["error"]
 
 
+async def test_another_kind_of_authorization_does_not_make_a_cookie_trusted(
+    program: httpx2.AsyncClient,
+) -> None:
+    headers = {
+        "authorization": "Basic eDp5",
+        "cookie": f"panlect_token={new_token()}",
+        "sec-fetch-site": "cross-site",
+    }
+    answer = await program.post("/api/v1/repositories", headers=headers, json={})
+    assert (answer.status_code, answer.json()["error"]) == (401, "This form came from another site.")
+
+
+async def test_a_large_or_unannounced_body_is_refused_before_it_is_read(program: httpx2.AsyncClient) -> None:
+    async def unannounced() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    for path in ("/api/v1/repositories", "/auth/sign-in"):
+        for content in (b" " * (2 * 1024 * 1024), unannounced()):
+            answer = await program.post(path, content=content)
+            assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+
+
 @pytest.mark.parametrize("path", ["/auth/sign-in", "/healthz", "/api/v1/reviews", "/nowhere"])
 async def test_every_answer_carries_the_security_headers(browser: httpx2.AsyncClient, path: str) -> None:
     answer = await browser.get(path)
