@@ -91,8 +91,12 @@ class Repository:
             return f"{head}^"
         raise UnknownRevisionError(
             "No base was found.",
-            why="There is no upstream, main or master branch, and the head has no parent.",
-            fix="Say it: --base REVISION.",
+            why="The clone is shallow."
+            if self.is_shallow()
+            else "No upstream, main or master branch differs from the head, and the head has no parent.",
+            fix="Run git fetch --unshallow, or say it: --base REVISION."
+            if self.is_shallow()
+            else "Say it: --base REVISION.",
         )
 
     def read_blobs(self, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:

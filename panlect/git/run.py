@@ -151,7 +151,7 @@ def git(
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-    verb = args[0] if args else "git"
+    verb = _verb(args)
     if expired.is_set():
         raise GitError(
             f"git {verb} ran longer than {limits.seconds:g} s.",
@@ -174,6 +174,12 @@ def bound(pid: int, limits: Limits) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+
+
+def _verb(args: Sequence[str]) -> str:
+    """The git command among `args`, for messages: what follows the options that take a value."""
+    values = {index + 1 for index, arg in enumerate(args) if arg in ("-c", "-C")}
+    return next((arg for index, arg in enumerate(args) if index not in values and arg[:1] != "-"), "git")
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
