@@ -11,12 +11,10 @@ import secrets
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx2
 
@@ -92,14 +90,11 @@ def everything(settings: Settings, *, prepare: Callable[[], None] | None = None)
                 start.start_ray(
                     settings, start.kept_secret(settings.data_dir / "ray-token", secrets.token_urlsafe)
                 )
-                processes.record(run_dir)
             with progress.step("Serve applications"):
                 start.start_serve(settings)
-                processes.record(run_dir)
                 processes.wait_until(
                     lambda: _answers(f"{running.url}/readyz"), _READY_S, "The web application"
                 )
-            stack.enter_context(_keep_recording(run_dir))
             yield running
         finally:  # before the stack unwinds, however far the start came
             _stop_undisturbed()
@@ -176,7 +171,6 @@ def _forge(settings: Settings, *, samples: bool) -> Iterator[None]:
             processes.wait_until(lambda: _answers(url) or process.poll() is not None, 60, "The sandbox forge")
             if process.poll() is not None:
                 raise PanlectError("The sandbox forge did not start.", fix=f"See {log}.")
-            processes.record(settings.data_dir / "run")
             yield
         finally:
             process.terminate()
@@ -192,24 +186,6 @@ def _answers(url: str) -> bool:
         return httpx2.get(url, timeout=5, trust_env=False).status_code == 200
     except httpx2.HTTPError:
         return False
-
-
-@contextmanager
-def _keep_recording(run_dir: Path) -> Iterator[None]:
-    """Replicas come and go: keep the list of processes true while we are up."""
-    over = threading.Event()
-
-    def loop() -> None:
-        while not over.wait(5):
-            processes.record(run_dir)
-
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _interrupt(*_: object) -> None:

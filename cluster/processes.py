@@ -1,4 +1,9 @@
-"""Which processes a start brought to life, on disk: so that the next one can end what a killed one left."""
+"""Which processes a start brought to life, so that the next one can end what a killed one left, and nothing else.
+
+Two ways, because each misses some: a mark in the environment, which finds what was reparented before anyone
+looked (but Ray's agents overwrite theirs with their title), and a list of ids with their start times. Postgres
+has neither: it outlives a killed parent on purpose.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +22,17 @@ import psutil
 
 from panlect.errors import PanlectError
 
+MARK = "LAPTOP_START"
 _GRACE_S = 5.0
+_RECORD_S = 1.0
 
 
 @contextmanager
 def owned(run_dir: Path) -> Iterator[None]:
     """Hold the data directory: one start at a time, and first the end of what an earlier one left.
 
-    Raises PanlectError when another start holds it now.
+    Every process started inside inherits the mark, and is ended when the block is left. Raises PanlectError
+    when another start holds the directory now.
     """
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     handle = os.open(run_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -34,67 +44,83 @@ def owned(run_dir: Path) -> Iterator[None]:
                 f"Panlect is running from {run_dir.parent} already.",
                 fix="Stop it with Ctrl-C where it runs, or set PANLECT_DATA_DIR to another directory.",
             ) from None
-        end_recorded(run_dir)
+        _end_left(run_dir)
+        mark = uuid.uuid4().hex
+        (run_dir / "start").write_text(mark)
+        os.environ[MARK] = mark
         try:
-            yield
-        finally:  # Ctrl-C, the usual end, comes as an exception
-            end_recorded(run_dir)
+            with _recording(run_dir):
+                yield
+        finally:
+            _end_left(run_dir)
     finally:
         os.close(handle)
 
 
-def record(run_dir: Path, extra: Iterable[int] = ()) -> None:
-    """Write down every process below this one, and `extra`, with their start times (ids are reused)."""
-    ours = psutil.Process()
-    found = {process.pid: process for process in ours.children(recursive=True)}
-    for pid in extra:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found[pid] = psutil.Process(pid)
-    known = {row["pid"]: row for row in _read(run_dir) if _alive(row)}
-    for pid, process in found.items():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            known[pid] = {"pid": pid, "started": process.create_time(), "name": process.name()}
-    draft = run_dir / "processes.json.new"
-    draft.write_text(json.dumps(sorted(known.values(), key=lambda row: row["pid"])))
-    draft.replace(run_dir / "processes.json")
+def _end_left(run_dir: Path) -> None:
+    """End every process of the start that `run_dir` tells of, this one left out, and forget it."""
+    while left := [process for process in _left(run_dir) if process.pid != os.getpid()]:
+        # Again and again: one that is being ended may have started another.
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(left, timeout=_GRACE_S)
+        for process in stubborn:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=_GRACE_S)
+    for name in ("start", "processes.json"):
+        (run_dir / name).unlink(missing_ok=True)
 
 
-def end_recorded(run_dir: Path) -> list[int]:
-    """End every recorded process that is still the one that was recorded; their ids."""
-    left = [
-        psutil.Process(int(str(row["pid"])))
-        for row in _read(run_dir)
-        if _alive(row) and row["pid"] != os.getpid()
-    ]
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, stubborn = psutil.wait_procs(left, timeout=_GRACE_S if left else 0)
-    for process in stubborn:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=_GRACE_S if stubborn else 0)
-    (run_dir / "processes.json").unlink(missing_ok=True)
-    return [process.pid for process in left]
-
-
-def _read(run_dir: Path) -> list[dict[str, object]]:
+def _left(run_dir: Path) -> list[psutil.Process]:
+    """What carries the mark or stands in the list, and lives."""
     try:
-        rows = json.loads((run_dir / "processes.json").read_text())
-    except (OSError, ValueError):
+        mark = (run_dir / "start").read_text().strip()
+    except OSError:
         return []
-    return rows if isinstance(rows, list) else []
+    recorded = _recorded(run_dir)
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = recorded.get(process.pid) == process.create_time() or process.environ().get(MARK) == mark
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
-def _alive(row: dict[str, object]) -> bool:
+def _recorded(run_dir: Path) -> dict[int, float]:
+    """id -> start time of what was written down; ids are reused, start times tell them apart."""
     try:
-        process = psutil.Process(int(str(row["pid"])))
-        return (
-            abs(process.create_time() - float(str(row["started"]))) < 1.0
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except (psutil.NoSuchProcess, KeyError, ValueError):
-        return False
+        return {
+            int(pid): float(started) for pid, started in json.loads((run_dir / "processes.json").read_text())
+        }
+    except (OSError, ValueError):
+        return {}
+
+
+@contextmanager
+def _recording(run_dir: Path) -> Iterator[None]:
+    """Write down every process below this one, each second until the block is left."""
+    over = threading.Event()
+
+    def record() -> None:
+        known = _recorded(run_dir)
+        while not over.wait(_RECORD_S):
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    known[process.pid] = process.create_time()
+            draft = run_dir / "processes.json.new"
+            draft.write_text(json.dumps(sorted(known.items())))
+            draft.replace(run_dir / "processes.json")
+
+    thread = threading.Thread(target=record, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
