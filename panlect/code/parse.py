@@ -16,7 +16,7 @@ from panlect.code.facts import FACTS_VERSION
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
 from panlect.code.scopes import scope_facts
 
-ANALYSER_VERSION = f"2.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
+ANALYSER_VERSION = f"3.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
 
 
