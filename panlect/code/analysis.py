@@ -133,7 +133,10 @@ class Mention(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything known of one blob in one language. `parser` records what read it: tree-sitter or lines."""
+    """Everything known of one blob in one language.
+
+    `parser` records what read it (tree-sitter, lines, or none), `chunker` what cut it (syntax, lines, or none).
+    """
 
     language: str
     parser: str
@@ -146,4 +149,5 @@ class Analysis:
     imports: tuple[Import, ...] = ()
     mentions: tuple[Mention, ...] = ()
     generated: bool = False  # a comment near the top says that a tool wrote it
+    chunker: str = "none"
     skipped: str = ""  # why nothing was analysed: too large, not UTF-8, minified, binary, parser crashed

@@ -39,6 +39,7 @@ class Meta(NamedTuple):
     lines: int
     generated: bool
     skipped: str
+    chunker: str
 
 
 class SearchColumns(NamedTuple):
@@ -80,6 +81,7 @@ def pack(parsed: Parsed) -> Packed:
         analysis.lines,
         analysis.generated,
         analysis.skipped,
+        analysis.chunker,
     )
     return Packed(_packb(meta), _packb(_search(analysis)), _packb(_symbols(analysis)), parsed.facts)
 
@@ -140,6 +142,7 @@ def unpack(meta: bytes, search: bytes, symbols: bytes) -> Analysis:
         mentions=mentions_of(names),
         generated=head.generated,
         skipped=head.skipped,
+        chunker=head.chunker,
     )
 
 

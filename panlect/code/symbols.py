@@ -72,7 +72,7 @@ class _Named(NamedTuple):
 def symbols_of(language: Language, root: Node, source: bytes) -> Symbols:
     """Everything the language's query finds below `root`, in the order of the text."""
     captures = QueryCursor(_query(language)).captures(root)
-    lines = _line_starts(source)
+    lines = line_starts(source)
     named = list(_named(captures, source))
     definitions, spans = _qualify(named, captures, language.exported, source, lines)
     imports = tuple(_imports(captures, source, lines))
@@ -312,7 +312,8 @@ def _enclosing(starts: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
     return np.asarray(owners)[np.searchsorted(offsets, starts, side="right") - 1]
 
 
-def _line_starts(source: bytes) -> list[int]:
+def line_starts(source: bytes) -> list[int]:
+    """The offset at which each line begins."""
     newlines = np.flatnonzero(np.frombuffer(source, dtype=np.uint8) == ord("\n"))
     return [0, *(newlines + 1).tolist()]
 
