@@ -96,5 +96,9 @@ class SecretKeyError(PanlectError):
     """A ciphertext does not open with the keys at hand, or belongs to another organisation or purpose."""
 
 
+class EmbeddingError(PanlectError):
+    """An embedding model or its server gave no usable vectors."""
+
+
 class NotAuthorisedError(PanlectError):
     """No principal, or one without the right to do this."""

@@ -190,6 +190,11 @@ class Snapshot:
         )
         return other
 
+    @property
+    def overlaid(self) -> int:
+        """How many files differ from the snapshot that this one lies on; 0 for one that lies on none."""
+        return max(len(self._delta.paths), len(self._dead))
+
     def _in_root(self, entry: TreeEntry) -> bool:
         ordinal = self._root.ordinals.get(entry.path)
         return ordinal is not None and self._root.keys[ordinal][1] == entry.blob_sha and entry.is_regular
