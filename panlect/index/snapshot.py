@@ -326,6 +326,10 @@ class Snapshot:
         key = mention_key(kind, name)
         return self._files_with(key, [files.names.mentioned for files in (self._root, self._delta)])
 
+    def symbols(self, path: str) -> bytes | None:
+        """The packed symbols of a file; None for one that is not analysed."""
+        return self._column("symbols", path)
+
     def mentions(self, path: str) -> tuple[Mention, ...]:
         """What a file shares with the world by strings, in the order of its text."""
         column = self._column("symbols", path)

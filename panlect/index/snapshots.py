@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from panlect.code.packed import meta_of
@@ -16,7 +16,7 @@ from panlect.db.sql import query
 from panlect.db.text import storable
 from panlect.git.tree import TreeEntry
 from panlect.index.snapshot import blob_key, is_analysable
-from panlect.index.store import PostgresStore
+from panlect.index.store import PostgresStore, name_number
 
 _DEEPEST = 24  # overlays below one another: reading walks all of them
 _MOST_OVERLAID = 0.25  # of the files: an overlay of more is stored whole
@@ -179,6 +179,24 @@ def files(store: PostgresStore, snapshot_id: UUID) -> Iterator[FileRow]:
             round(float(ms or 0.0), 2),
             found.skipped if found else "",
         )
+
+
+class Knowing(NamedTuple):
+    """A file of an active snapshot that may know a name; its packed symbols say whether it does."""
+
+    repository: str
+    commit_sha: str
+    path: str
+    symbols: bytes
+
+
+def knowing(store: PostgresStore, keys: Sequence[str]) -> Iterator[Knowing]:
+    """The files of every active snapshot of the organisation that may know one of these names; no cap."""
+    values = {"organisation_id": store.organisation_id, "ids": [name_number(key) for key in keys]}
+    with store.transaction() as connection, connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query("snapshots.who"), values).fetchall()
+    for _, full_name, commit_sha, path, symbols in rows:
+        yield Knowing(full_name, commit_sha, path, bytes(symbols))
 
 
 def storage(store: PostgresStore) -> Storage:
