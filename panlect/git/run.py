@@ -12,11 +12,11 @@ import re
 import resource
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from panlect.errors import BadInputError, GitError
+from panlect.errors import BadInputError, GitError, GitTooSlowError
 
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -140,7 +140,9 @@ def git(
         return Output(b"".join(blocks))
     if truncate:
         return Output(b"".join(blocks)[: limits.output_bytes], truncated=True)
-    raise GitError(f"git {_verb(args)} printed more than {limits.output_bytes} bytes.", fix="Narrow the range.")
+    raise GitError(
+        f"git {_verb(args)} printed more than {limits.output_bytes} bytes.", fix="Narrow the range."
+    )
 
 
 def stream(
@@ -151,7 +153,7 @@ def stream(
     protocols: str = "none",
     limits: Limits | None = None,
     pass_fds: Sequence[int] = (),
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """What git prints, in blocks as they come; whoever has enough closes the generator, which kills git.
 
     Raises GitError after the last block when git failed, or ran over its time. `limits.output_bytes` is the
@@ -198,7 +200,7 @@ def stream(
                     pipe.close()
     verb = _verb(args)
     if expired.is_set():
-        raise GitError(
+        raise GitTooSlowError(
             f"git {verb} ran longer than {limits.seconds:g} s.",
             fix="The repository is too large, or hostile.",
         )

@@ -31,7 +31,11 @@ class Objects:
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
             "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+            **{
+                f"GIT_{who}_{what}": "t@example.org"
+                for who in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL")
+            },
             **{f"GIT_{who}_DATE": "1700000000 +0000" for who in ("AUTHOR", "COMMITTER")},
         }
         where = ["--git-dir", str(self.git_dir)] if inside else []
@@ -115,7 +119,9 @@ def names(repository: Objects, *, full: bool) -> None:
     """Names with a newline, no UTF-8, composed and decomposed letters, and some that lead out of the repository."""
     files = [(FILE, name, repository.blob(b"n%d = 1\n" % n)) for n, name in enumerate((*NAMES, *CLIMBING))]
     folder = repository.tree([(FILE, b"pwned.py", repository.blob(b"pwned = 1\n"))])
-    repository.two_commits([*files, (TREE, b"...", folder), (TREE, b"up", repository.tree([(TREE, b"..", folder)]))])
+    repository.two_commits(
+        [*files, (TREE, b"...", folder), (TREE, b"up", repository.tree([(TREE, b"..", folder)]))]
+    )
 
 
 def long_line(repository: Objects, *, full: bool) -> None:
@@ -190,9 +196,7 @@ def submodules(repository: Objects, *, full: bool) -> None:
 
 def lfs_pointers(repository: Objects, *, full: bool) -> None:
     """Files of which only the pointer is here."""
-    pointer = (
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d" * 32 + b"\nsize 132735\n"
-    )
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d" * 32 + b"\nsize 132735\n"
     attributes = b"*.py filter=lfs diff=lfs merge=lfs -text\n"
     repository.two_commits(
         [
@@ -209,8 +213,8 @@ def attributes(repository: Objects, *, full: bool) -> None:
     program = '"touch %s/ran; cat"' % repository.git_dir.parent
     config.write_text(
         config.read_text()
-        + f"[filter \"evil\"]\n\tclean = {program}\n\tsmudge = {program}\n\tprocess = {program}\n\trequired = true\n"
-        + f"[diff \"evil\"]\n\tcommand = {program}\n\ttextconv = {program}\n"
+        + f'[filter "evil"]\n\tclean = {program}\n\tsmudge = {program}\n\tprocess = {program}\n\trequired = true\n'
+        + f'[diff "evil"]\n\tcommand = {program}\n\ttextconv = {program}\n'
     )
     repository.two_commits(
         [
