@@ -210,7 +210,7 @@ def attributes(repository: Objects, *, full: bool) -> None:
     """Filters, drivers and macros that would run programs, hide files or make everything binary."""
     text = b"* filter=evil diff=evil merge=evil text working-tree-encoding=UTF-16\n*.py binary -diff export-subst\n"
     config = repository.git_dir / "config"
-    program = '"touch %s/ran; cat"' % repository.git_dir.parent
+    program = f'"touch {repository.git_dir.parent}/ran; cat"'
     config.write_text(
         config.read_text()
         + f'[filter "evil"]\n\tclean = {program}\n\tsmudge = {program}\n\tprocess = {program}\n\trequired = true\n'
