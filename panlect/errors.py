@@ -44,6 +44,10 @@ class GitError(PanlectError):
     """git failed, ran too long or printed too much."""
 
 
+class GitTooSlowError(GitError):
+    """git was killed because it ran over its time."""
+
+
 class ChildError(PanlectError):
     """A killable child crashed, ran out of time or memory, or printed too much."""
 
