@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panlect import keyring
 from panlect.accounts.keys import issue
@@ -16,6 +16,7 @@ from panlect.db.pool import DEFAULT_ORGANISATION, Database
 from panlect.forge.connections import Connections
 from panlect.index import models
 from panlect.index.models import Endpoint, ModelSpec
+from panlect.index.store import PostgresStore
 from panlect.metrics import Metrics
 from panlect.redact import configure_logging
 from panlect.search.hosted import HostedSearch
@@ -121,6 +122,18 @@ def bootstrap(settings: Settings, token: str) -> None:
             await services.close()
 
     asyncio.run(store())
+
+
+def who_everywhere(name: str, kind: str = "") -> dict[str, Any]:
+    """The JSON of `panlect who` over every connected repository of the default organisation."""
+    import time
+
+    from panlect.search.who import timed, who_in_organisation
+    from panlect.settings import load
+
+    began = time.perf_counter()
+    with PostgresStore(database_url(load()), DEFAULT_ORGANISATION) as store:
+        return timed(who_in_organisation(store, name, kind), began)
 
 
 def embedding_spec(settings: Settings) -> ModelSpec:

@@ -16,7 +16,7 @@ from panlect.code.packed import chunks_of, search_of
 from panlect.git.repository import Repository
 from panlect.git.tree import TreeEntry, list_tree
 from panlect.index import snapshots, vectors
-from panlect.index.analyse import analyse_tasks, read_tasks
+from panlect.index.analyse import AnalysisRun, analyse_tasks, read_tasks
 from panlect.index.embed import Embed, embedding_text
 from panlect.index.models import ModelSpec, key_of
 from panlect.index.snapshot import BlobKey, blob_key, is_analysable
@@ -50,6 +50,7 @@ class Analysed:
     key: BlobKey
     packed: Packed
     chunks: tuple[tuple[bytes, str], ...]
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,20 @@ def plan_commit(repository: Repository, commit_sha: str, store: PostgresStore) -
     listing = list_tree(repository, commit_sha)
     keys = list(dict.fromkeys(blob_key(entry) for entry in listing.entries if is_analysable(entry)))
     known = store.known(keys)
-    truncation = "the listing was cut" if listing.truncated else ""
-    return Plan(commit_sha, listing.entries, tuple(key for key in keys if key not in known), truncation)
+    return Plan(commit_sha, listing.entries, tuple(key for key in keys if key not in known), listing.cut)
 
 
-def analysed(repository: Repository, keys: Sequence[BlobKey], workers: int = 1) -> Iterator[Analysed]:
-    """Analyse blobs in killable children, each with its chunk texts."""
+def analysed(
+    repository: Repository, keys: Sequence[BlobKey], workers: int = 1, run: AnalysisRun | None = None
+) -> Iterator[Analysed]:
+    """Analyse blobs in killable children, each with its chunk texts; `run` notes why others are left out."""
+    run = run or AnalysisRun()
     for at in range(0, len(keys), _TASKS_AT_ONCE):
-        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE]))
+        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE], run))
         contents = {(language, sha): content for language, sha, content in tasks}
-        for batch in analyse_tasks(tasks, workers):
+        for batch in analyse_tasks(tasks, workers, run):
             for key, packed in batch:
-                yield Analysed(key, packed, tuple(_texts(packed, contents[key])))
+                yield Analysed(key, packed, tuple(_texts(packed, contents[key])), run.ms.get(key, 0.0))
 
 
 def _texts(packed: Packed, content: bytes) -> Iterator[tuple[bytes, str]]:
@@ -91,7 +94,7 @@ def keep(store: PostgresStore, rows: Iterable[Analysed]) -> int:
     found = list(rows)
     chunks = [chunk for one in found for chunk in one.chunks]
     store.put_chunks(chunks)
-    store.put((one.key, one.packed) for one in found)
+    store.put(((one.key, one.packed) for one in found), {one.key: one.ms for one in found})
     return len(chunks)
 
 

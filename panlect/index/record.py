@@ -18,13 +18,12 @@ from panlect.index.analyse import AnalysisRun
 from panlect.index.snapshot import AnalysisSource, BlobKey, blob_key, is_analysable
 
 NOT_ANALYSED = "not analysed yet"
-_CHUNKERS = {"tree-sitter": "syntax", "lines": "lines"}
 _AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file. `parser`: tree-sitter, lines or none; `chunker`: syntax, lines or none.
+    """One file. `parser`: tree-sitter, lines or none; `chunker`: syntax, lines ... or none.
 
     `ms` is the time its analysis took in this run, None when it was known before or never analysed. `skipped`
     says why it cannot be found by a search, "" when it can.
@@ -109,5 +108,4 @@ def _record(entry: TreeEntry, metas: Mapping[BlobKey, bytes], run: AnalysisRun) 
     if column is None:
         return FileRecord(entry.path, language, "none", "none", None, run.unread.get(key, NOT_ANALYSED))
     meta: Meta = meta_of(column)
-    chunker = _CHUNKERS.get(meta.parser, "none")
-    return FileRecord(entry.path, meta.language, meta.parser, chunker, run.ms.get(key), meta.skipped)
+    return FileRecord(entry.path, meta.language, meta.parser, meta.chunker, run.ms.get(key), meta.skipped)

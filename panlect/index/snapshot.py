@@ -205,6 +205,20 @@ class Snapshot:
         """Every path, sorted."""
         return tuple(self._entries)
 
+    def entries(self) -> tuple[TreeEntry, ...]:
+        """Every entry of the listing, by path."""
+        return tuple(self._entries.values())
+
+    def load(self, column: Column, keys: Sequence[BlobKey]) -> Mapping[BlobKey, bytes]:
+        """One column of these blobs and perhaps of others, as `AnalysisSource` says."""
+        return self._store.columns(column, keys)
+
+    def count_chunks(self) -> int:
+        """How many chunks its files have."""
+        keys = [blob_key(entry) for entry in self.analysable()]
+        kept = self._store.columns("search", keys)
+        return sum(len(search_of(kept[key]).hashes) // 16 for key in keys if key in kept)
+
     def exists(self, path: str) -> bool:
         """Whether the commit has this path."""
         return path in self._entries

@@ -15,9 +15,11 @@ from panlect.code.packed import meta_of
 from panlect.db.sql import query
 from panlect.db.text import storable
 from panlect.git.tree import TreeEntry
+from panlect.index.record import FileRecord, why_not_analysed
 from panlect.index.snapshot import blob_key, is_analysable
 from panlect.index.store import PostgresStore, name_number
 
+UNREAD = "not analysed: missing, damaged, or the run's budget was spent"
 _DEEPEST = 24  # overlays below one another: reading walks all of them
 _MOST_OVERLAID = 0.25  # of the files: an overlay of more is stored whole
 
@@ -31,22 +33,6 @@ class StoredSnapshot:
     state: str
     overlay_of: UUID | None = None
     overlay_depth: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """What became of one file of a snapshot. `parser` is "" where no analysis is there."""
-
-    path: str
-    blob_sha: str
-    mode: str
-    size: int
-    language: str
-    parser: str
-    chunker: str
-    has_error: bool
-    ms: float
-    skipped: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +146,19 @@ def note_embedded(store: PostgresStore, snapshot_id: UUID, embedded: int) -> Non
         connection.execute(query("snapshots.note_embedded"), values)
 
 
-def files(store: PostgresStore, snapshot_id: UUID) -> Iterator[FileRow]:
+def files(store: PostgresStore, snapshot_id: UUID) -> Iterator[FileRecord]:
     """What became of every file of a snapshot, by path."""
     values = {"organisation_id": store.organisation_id, "snapshot_id": snapshot_id}
     with store.transaction() as connection, connection.cursor(binary=True) as cursor:
         rows = cursor.execute(query("snapshots.files"), values).fetchall()
     for path, sha, mode, size, language, meta, ms in rows:
-        found = meta_of(bytes(meta)) if meta is not None else None
-        yield FileRow(
-            path,
-            bytes(sha).hex(),
-            f"{mode:06o}",
-            size,
-            found.language if found else language,
-            found.parser if found else "",
-            found.chunker if found else "",
-            found.has_error if found else False,
-            round(float(ms or 0.0), 2),
-            found.skipped if found else "",
-        )
+        if meta is None:
+            entry = TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size)
+            reason = why_not_analysed(entry) or UNREAD
+            yield FileRecord(path, language, "none", "none", None, reason)
+        else:
+            said = meta_of(bytes(meta))
+            yield FileRecord(path, said.language, said.parser, said.chunker, round(ms, 2), said.skipped)
 
 
 class Knowing(NamedTuple):

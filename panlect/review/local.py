@@ -14,6 +14,7 @@ from panlect.errors import BadInputError
 from panlect.finding import Severity, Side, Verdict, VerdictKind
 from panlect.git.repository import Repository, open_repository
 from panlect.git.scratch import applied, uncommitted
+from panlect.index.analyse import AnalysisRun
 from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
 from panlect.index.snapshot import Snapshot
@@ -117,9 +118,7 @@ def search_local(
         )
 
 
-def index_local(
-    repo: Path, rev: str, *, progress: Progress | None = None, workers: int | None = None
-) -> dict[str, Any]:
+def index_local(repo: Path, rev: str, *, progress: Progress | None = None) -> dict[str, Any]:
     """The JSON of `panlect index`: read what was never read, and say what became of every file."""
     from panlect.index.report import index_report
 
@@ -127,10 +126,9 @@ def index_local(
     commit = repository.resolve(rev)
     began = time.perf_counter()
     with _cache() as cache:
-        named = _named(progress, "analysing")
-        snapshot = build_snapshot(repository, commit, cache, progress=named, workers=workers)
-        seconds = time.perf_counter() - began
-        return index_report(snapshot, seconds)
+        run, named = AnalysisRun(), _named(progress, "analysing")
+        snapshot = build_snapshot(repository, commit, cache, progress=named, run=run)
+        return index_report(snapshot, run, time.perf_counter() - began)
 
 
 def who_local(

@@ -63,7 +63,9 @@ class Asked:
     def keys(self) -> list[str]:
         """What an index of names is asked for."""
         own = [self.name] if SYMBOL in self.kinds else []
-        return own + [mention_key(kind, one_spelling(kind, self.said)) for kind in self.kinds if kind != SYMBOL]
+        return own + [
+            mention_key(kind, one_spelling(kind, self.said)) for kind in self.kinds if kind != SYMBOL
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,7 @@ def _sites(repository: str, commit: str, path: str, column: bytes, asked: Asked)
             if one.name == asked.name and _is_qualified(one.qualified_name, asked.qualifier):
                 yield Site(repository, commit, path, one.start_line, "defines", one.kind, one.parent)
             if asked.name in one.bases:
-                yield Site(
-                    repository, commit, path, one.start_line, "extends", one.kind, one.qualified_name
-                )
+                yield Site(repository, commit, path, one.start_line, "extends", one.kind, one.qualified_name)
         for use in references_of(symbols).rows(definitions, asked.name):
             yield Site(repository, commit, path, use.line, "uses", use.kind, use.enclosing, use.receiver)
     wanted = {(kind, one_spelling(kind, asked.said)) for kind in asked.kinds}
