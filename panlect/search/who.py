@@ -16,12 +16,16 @@ from panlect.code.packed import definitions_of, mention_key, mentions_of, refere
 from panlect.errors import BadInputError
 
 if TYPE_CHECKING:
+    from panlect.change import Change
     from panlect.index.snapshot import Snapshot
     from panlect.index.store import PostgresStore
 
 SCHEMA_VERSION = 1
 SYMBOL = "symbol"
 _LONGEST = 200
+_SHARED = frozenset({"function", "method", "class", "interface", "type", "constant", "field"})
+_MOST_NAMES = 50  # of one change that are followed
+_MOST_DEFINITIONS = 3
 
 
 class Site(NamedTuple):
@@ -188,6 +192,30 @@ class BlastRadius:
         return f"{_many(self.repositories, 'repository', 'repositories')}, {_many(self.sites, 'call site', 'call sites')}"
 
 
+def reach_in_organisation(
+    store: PostgresStore, repository: str, change: Change, base: Snapshot
+) -> BlastRadius:
+    """How far a change reaches over all repositories of the organisation."""
+    known = (who_in_organisation(store, name, kind) for name, kind in changed_names(change, base))
+    return blast_radius(known, repository, [file.path for file in change.files])
+
+
+def changed_names(change: Change, base: Snapshot) -> list[tuple[str, str]]:
+    """(name, kind) of what others may rely on and the change touches: definitions, and mentions on removed lines."""
+    names: dict[tuple[str, str], None] = {}
+    for file in change.files:
+        if file.old_path is None or file.excluded:
+            continue
+        for symbol in file.before:
+            if symbol.kind in _SHARED and not symbol.qualified_name.rpartition(".")[2].startswith("_"):
+                names[symbol.qualified_name.rpartition(".")[2], SYMBOL] = None
+        removed = [run for hunk in file.hunks for run in hunk.removed]
+        for mention in base.mentions(file.old_path) if removed else ():
+            if any(first <= mention.line <= last for first, last in removed):
+                names[mention.name, mention.kind] = None
+    return list(names)[:_MOST_NAMES]
+
+
 def _many(count: int, one: str, more: str) -> str:
     return f"{count} {one if count == 1 else more}"
 
@@ -197,6 +225,8 @@ def blast_radius(known: Iterable[Known], repository: str, changed_paths: Sequenc
     own = set(changed_paths)
     reached: dict[str, list[Site]] = {}
     for one in known:
+        if one.count("defines") > _MOST_DEFINITIONS:
+            continue  # a name of many things says nothing about this one
         sites = [
             site
             for site in one.sites

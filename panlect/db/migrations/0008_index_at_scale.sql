@@ -85,3 +85,6 @@ grant execute on function snapshot_files, snapshot_chunks to panlect_app;
 create function find_organisation(wanted text) returns uuid
 language sql stable as $$ select id from organisation where slug = wanted $$;
 select list_for_system('find_organisation(text)');
+
+-- The newest index run of a repository, for those who list them.
+create index run_of_repository on run (repository_id, kind, created_at desc);
