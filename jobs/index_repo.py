@@ -47,7 +47,9 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Repository:
+class ConnectedRepository:
+    """A repository to index."""
+
     id: UUID
     connection_id: UUID
     full_name: str
@@ -77,14 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
     what.add_argument("--all", action="store_true", help="every connected repository")
     parser.add_argument(
-        "--shard", type=_shard, default=(0, 1), metavar="I/N", help="with --all: the I-th of N parts, from 0"
+        "--shard",
+        type=shard_of,
+        default=(0, 1),
+        metavar="I/N",
+        help="with --all: the I-th of N parts, from 0",
     )
     parser.add_argument("--ref", default="", help="a branch to index beside the default one")
     parser.add_argument("--organisation", default="default", metavar="SLUG", help="whose repositories")
     return parser
 
 
-def _shard(text: str) -> tuple[int, int]:
+def shard_of(text: str) -> tuple[int, int]:
+    """`0/4` as (0, 4). Raises ArgumentTypeError for anything else."""
     part, _, of = text.partition("/")
     if not (part.isdigit() and of.isdigit() and int(part) < int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N with I from 0 to N-1, as in 0/4")
@@ -105,7 +112,7 @@ async def _index_all(wanted: Wanted) -> int:
     """Each repository as a run of its own, worked on here, one after the other."""
     services = await wiring.opened(load())
     try:
-        organisation_id, repositories = await _repositories(services, wanted)
+        organisation_id, repositories = await connected(services, wanted)
         failed = 0
         for number, one in enumerate(repositories, start=1):
             print(f"[{number}/{len(repositories)}] {one.full_name}", flush=True)
@@ -118,7 +125,8 @@ async def _index_all(wanted: Wanted) -> int:
     return 1 if failed else 0
 
 
-async def _repositories(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[_Repository]]:
+async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[ConnectedRepository]]:
+    """The organisation and its repositories that are meant. Raises BadInputError when there are none such."""
     async with services.db.system() as connection:
         cursor = await connection.execute(query("index.find_organisation"), {"slug": wanted.organisation})
         row = await cursor.fetchone()
@@ -138,11 +146,11 @@ async def _repositories(services: Services, wanted: Wanted) -> tuple[UUID, Seque
         raise BadInputError(
             f"{wanted.full_name} is not connected.", fix="Connect it first: POST /api/v1/repositories."
         )
-    return row[0], [_Repository(*one) for one in rows]
+    return row[0], [ConnectedRepository(*one) for one in rows]
 
 
 async def _index_one(
-    services: Services, organisation_id: UUID, one: _Repository, ref: str
+    services: Services, organisation_id: UUID, one: ConnectedRepository, ref: str
 ) -> tuple[RunStatus, str]:
     """A run for the newest commit, worked on under a lease; one that a worker took first is waited for."""
     async with services.connections.client(organisation_id, one.connection_id) as client:
@@ -258,6 +266,8 @@ def _paced(stage: str, total: int, name: str, note: Callable[..., None]) -> Call
         said = pace.at(done)
         if said is not None:
             note(**said, **{name: done})
+            rest = f", {said['left_s']:.0f} s left" if said["left_s"] else ""
+            print(f"{stage} {done} of {total}, {said['per_s']} a second{rest}", flush=True)
 
     return progress
 
