@@ -12,6 +12,7 @@ import asyncio
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,6 +21,7 @@ from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.db.sql import query
 from panlect.errors import BadInputError, PanlectError
+from panlect.faults import fault
 from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
 from panlect.index.models import key_of
 from panlect.index.runs import IndexSubject, Pace, find_subject, mirror_of, note_progress
@@ -152,7 +154,10 @@ async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[
 async def _index_one(
     services: Services, organisation_id: UUID, one: ConnectedRepository, ref: str
 ) -> tuple[RunStatus, str]:
-    """A run for the newest commit, worked on under a lease; one that a worker took first is waited for."""
+    """A run for the newest commit, worked on under a lease; one that a worker took first is waited for.
+
+    Raises PanlectError when an earlier run of the repository holds it up for longer than an index may take.
+    """
     async with services.connections.client(organisation_id, one.connection_id) as client:
         branch = await (client.branch(one.full_name, ref) if ref else client.default_branch(one.full_name))
     new = new_index(one.id, branch.head_sha, cause="job", bulk=True, ref=ref)
@@ -166,23 +171,31 @@ async def _index_one(
     with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
         worker = f"job:{socket.gethostname()}"
         place = Workplace(services.db, Handlers(_no_delivery, execute), heartbeat, lease_s, worker)
-        await work_on(place, run.id)
-    return await _ended(services, organisation_id, run.id)
+        deadline = time.monotonic() + services.settings.bulk_timeout_s
+        while (ended := await _ended(services, organisation_id, run.id)) is None:
+            if time.monotonic() > deadline:
+                raise PanlectError(
+                    f"Another index of {one.full_name} did not end.",
+                    fix="See GET /api/v1/runs?kind=index; cancel it, or start a worker if its process is gone.",
+                )
+            await work_on(place, run.id)  # returns at once while another run of this repository is at work
+            await asyncio.sleep(_POLL_S)
+    return ended
 
 
 async def _no_delivery(_: object) -> None:
     raise PanlectError("A bulk job takes no deliveries.")
 
 
-async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str]:
-    while True:
-        async with services.db.organisation(organisation_id) as connection:
-            run = await find_run(connection, organisation_id, run_id)
-        assert run is not None
-        if run.finished_at is not None:
-            chunks, vectors = run.detail.get("chunks", 0), run.detail.get("vectors", 0)
-            return run.status, run.reason or f"{chunks} chunks, {vectors} vectors"
-        await asyncio.sleep(_POLL_S)
+async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str] | None:
+    """How a run ended, in words; None while it has not."""
+    async with services.db.organisation(organisation_id) as connection:
+        run = await find_run(connection, organisation_id, run_id)
+    assert run is not None
+    if run.finished_at is None:
+        return None
+    chunks, vectors = run.detail.get("chunks", 0), run.detail.get("vectors", 0)
+    return run.status, run.reason or f"{chunks} chunks, {vectors} vectors"
 
 
 async def _index(services: Services, subject: IndexSubject) -> None:
@@ -263,6 +276,7 @@ def _paced(stage: str, total: int, name: str, note: Callable[..., None]) -> Call
     pace = Pace(stage, total)
 
     def progress(done: int) -> None:
+        fault(f"index.after_{name}")
         said = pace.at(done)
         if said is not None:
             note(**said, **{name: done})

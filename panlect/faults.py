@@ -33,6 +33,8 @@ POINTS = {
     "review.post.after_response": "the host has the review, we have not noted it",
     "review.post.before_commit": "the host's ids are written, nothing is visible yet",
     "run.before_finish": "all steps are done, the run still counts as running",
+    "index.after_analysed": "some blobs of a bulk index are stored, others are not",
+    "index.after_embedded": "some vectors of a bulk index are stored, others are not",
     "index.before_activate": "the snapshot is complete, the old one is still searched",
     "sweep.before_commit": "lost work is found, its new wake-ups are not visible yet",
 }
