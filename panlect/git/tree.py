@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ _PATCH_S = 15
 _TOO_MANY = f"more than {MAX_ENTRIES:,} files"
 _TOO_MUCH = f"more than {MAX_LISTING_BYTES >> 20} MB of names"
 _DIFF_LIMITS = Limits(seconds=15, output_bytes=48 * 1024 * 1024)
+_MODE = re.compile(rb"[0-7]{5,6}")
 REGULAR = ("100644", "100755", "100664")
 SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
 
@@ -187,7 +189,7 @@ class _Walk:
             end = content.find(b"\0", at)
             mode, _, name = content[at:end].partition(b" ")
             sha = content[end + 1 : end + 1 + id_bytes]
-            if end < 0 or not name or len(sha) != id_bytes:
+            if end < 0 or not name or len(sha) != id_bytes or not _MODE.fullmatch(mode):
                 return CORRUPT
             if mode in (b"40000", b"040000"):
                 folders.append((path + name + b"/", sha.hex()))
