@@ -15,7 +15,7 @@ from uuid import UUID
 from panlect.code.packed import chunks_of, search_of
 from panlect.git.repository import Repository
 from panlect.git.tree import TreeEntry, list_tree
-from panlect.index.analyse import analyse_tasks, read_tasks
+from panlect.index.analyse import AnalysisRun, analyse_tasks, read_tasks
 from panlect.index.embed import embedding_text
 from panlect.index.snapshot import BlobKey, blob_key, is_analysable
 from panlect.index.store import PostgresStore, StoredSnapshot
@@ -68,12 +68,15 @@ def plan_commit(repository: Repository, commit_sha: str, store: PostgresStore) -
     )
 
 
-def analysed(repository: Repository, keys: Sequence[BlobKey], workers: int = 1) -> Iterator[Analysed]:
-    """Analyse blobs in killable children, each with its chunk texts."""
+def analysed(
+    repository: Repository, keys: Sequence[BlobKey], workers: int = 1, run: AnalysisRun | None = None
+) -> Iterator[Analysed]:
+    """Analyse blobs in killable children, each with its chunk texts; `run` bounds and notes what is left out."""
+    run = run or AnalysisRun()
     for at in range(0, len(keys), _TASKS_AT_ONCE):
-        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE]))
+        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE], run))
         contents = {(language, sha): content for language, sha, content in tasks}
-        for batch in analyse_tasks(tasks, workers):
+        for batch in analyse_tasks(tasks, workers, run):
             for key, packed in batch:
                 yield Analysed(key, packed, tuple(_texts(packed, contents[key])))
 
