@@ -57,6 +57,7 @@ docs: $(SETUP) ## Write docs/reference from the code
 
 bench: $(SETUP) ## Measure, and write bench/results
 	@$(BIN)/python -m bench.parse --json bench/results/parse.json
+	@$(BIN)/python -m bench.index --json bench/results/index.json
 	@$(BIN)/python -m bench.queue --json bench/results/queue.json
 
 lock: $(SETUP) ## Resolve requirements.lock anew for Python 3.11 and 3.12 (needs uv)

@@ -174,8 +174,9 @@ class Repository:
             for sha in shas:
                 try:
                     read = _answer(process.stdout, sha)
-                except EOFError:
-                    if process.wait() != _GIT_DIED:  # killed, or no git at all: the object is not to blame
+                except _BrokeOffError as broke_off:
+                    # Killed, or no git at all: then the object is not to blame.
+                    if process.wait() not in broke_off.codes:
                         raise GitError(
                             "git cat-file ended before its last answer.",
                             fix="It was killed, or ran out of memory.",
@@ -218,11 +219,19 @@ def _ask(process: subprocess.Popen[bytes], shas: Sequence[str]) -> None:
         process.stdin.close()
 
 
+class _BrokeOffError(Exception):
+    """git's output ends inside an answer; the object is damaged if git ended with one of `codes`."""
+
+    def __init__(self, *codes: int) -> None:
+        super().__init__()
+        self.codes = codes
+
+
 def _answer(stdout: IO[bytes], sha: str) -> ObjectRead:
-    """Parse one `<sha> <type> <size>\\n<bytes>\\n` or `<sha> missing\\n`; EOFError when it breaks off."""
+    """Parse one `<sha> <type> <size>\\n<bytes>\\n` or `<sha> missing\\n`."""
     words = stdout.readline(_HEADER_BYTES).split()
     if not words:
-        raise EOFError
+        raise _BrokeOffError(_GIT_DIED)
     if words[1:] == [b"missing"]:
         return ObjectRead(sha, b"", MISSING)
     if len(words) != 3 or words[0] != sha.encode() or not words[2].isdigit():
@@ -233,7 +242,7 @@ def _answer(stdout: IO[bytes], sha: str) -> ObjectRead:
     content = stdout.read(size)
     end = stdout.read(1)
     if not end:
-        raise EOFError
+        raise _BrokeOffError(0, _GIT_DIED)
     if end != b"\n" or not _has_name(sha, kind, content):
         return ObjectRead(sha, b"", CORRUPT)
     return ObjectRead(sha, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,13 @@ from panlect.git.run import Limits, checked_sha
 
 MAX_ENTRIES = 100_000
 MAX_LISTING_BYTES = 48 * 1024 * 1024
+MAX_PATH_BYTES = 4096  # no file system takes more
 _TREE_LIMITS = Limits(seconds=20)
 _PATCH_S = 15
+_TOO_MANY = f"more than {MAX_ENTRIES:,} files"
+_TOO_MUCH = f"more than {MAX_LISTING_BYTES >> 20} MB of names"
 _DIFF_LIMITS = Limits(seconds=15, output_bytes=48 * 1024 * 1024)
+_MODE = re.compile(rb"[0-7]{5,6}")
 REGULAR = ("100644", "100755", "100664")
 SYMLINK, SUBMODULE, ABSENT = "120000", "160000", "000000"
 
@@ -67,23 +72,40 @@ class TreeChange:
 def list_tree(repository: Repository, commit: str) -> TreeListing:
     """Every path of `commit`, sorted as git sorts, cut at MAX_ENTRIES (a tree bomb has 10^10).
 
-    Folders that cannot be read are passed over and named in the reason. Raises GitError when there is no
-    such commit, or git cannot read its topmost folder.
+    The reason of a cut counts paths that are too long, and names folders that cannot be read; both are passed
+    over. Raises GitError when there is no such commit, or git cannot read its topmost folder.
     """
     entries: list[TreeEntry] = []
+    too_long = 0
+    cut = ""
     try:
         with closing(_rows(repository, checked_sha(commit))) as rows:
             for row in rows:
                 if len(entries) == MAX_ENTRIES:
-                    return TreeListing(tuple(entries), f"more than {MAX_ENTRIES:,} files")
-                entries.append(_entry(row))
+                    cut = _TOO_MANY
+                    break
+                if len(row) - row.find(b"\t") - 1 > MAX_PATH_BYTES:
+                    too_long += 1
+                else:
+                    entries.append(_entry(row))
     except _TooMuchError:
-        return TreeListing(tuple(entries), f"more than {MAX_LISTING_BYTES >> 20} MB of names")
+        cut = _TOO_MUCH
     except GitTooSlowError:
-        return TreeListing(tuple(entries), f"not listed within {_TREE_LIMITS.seconds:g} s")
+        cut = f"not listed within {_TREE_LIMITS.seconds:g} s"
     except GitError:
         return walk_tree(repository, commit)
-    return TreeListing(tuple(entries))
+    return TreeListing(tuple(entries), _reason(cut, too_long, ()))
+
+
+def _reason(cut: str, too_long: int, faults: Sequence[str]) -> str:
+    """Why a listing may lack files, "" when it lacks none."""
+    reasons = [cut] if cut else []
+    if too_long:
+        reasons.append(f"{too_long:,} paths longer than {MAX_PATH_BYTES:,} bytes")
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        reasons.append(f"folders that cannot be read: {', '.join(faults[:3])}{more}")
+    return "; ".join(reasons)
 
 
 class _TooMuchError(Exception):
@@ -146,7 +168,7 @@ def walk_tree(repository: Repository, commit: str) -> TreeListing:
         TreeEntry(path.decode("utf-8", "backslashreplace"), sha, mode, sizes.get(sha, -1))
         for path, mode, sha in sorted(walk.found)
     )
-    return TreeListing(entries, walk.reason())
+    return TreeListing(entries, _reason(walk.cut, walk.too_long, walk.faults))
 
 
 @dataclass(slots=True)
@@ -156,6 +178,7 @@ class _Walk:
     found: list[tuple[bytes, str, str]] = field(default_factory=list)  # path, mode, id
     faults: list[str] = field(default_factory=list)
     cut: str = ""
+    too_long: int = 0
     _names: int = 0
     _bytes: int = 0
 
@@ -166,25 +189,21 @@ class _Walk:
             end = content.find(b"\0", at)
             mode, _, name = content[at:end].partition(b" ")
             sha = content[end + 1 : end + 1 + id_bytes]
-            if end < 0 or not name or len(sha) != id_bytes:
+            if end < 0 or not name or len(sha) != id_bytes or not _MODE.fullmatch(mode):
                 return CORRUPT
             if mode in (b"40000", b"040000"):
                 folders.append((path + name + b"/", sha.hex()))
+            elif len(path) + len(name) > MAX_PATH_BYTES:
+                self.too_long += 1
             else:
                 self.found.append((path + name, _known_mode(mode), sha.hex()))
             self._names, self._bytes = self._names + 1, self._bytes + len(path) + len(name)
             if self._names >= MAX_ENTRIES:
-                self.cut = f"more than {MAX_ENTRIES:,} files"
+                self.cut = _TOO_MANY
             if self._bytes > MAX_LISTING_BYTES:
-                self.cut = f"more than {MAX_LISTING_BYTES >> 20} MB of names"
+                self.cut = _TOO_MUCH
             at = end + 1 + id_bytes
         return ""
-
-    def reason(self) -> str:
-        """Why there may be more files, or ""."""
-        more = f" and {len(self.faults) - 3} more" if len(self.faults) > 3 else ""
-        unread = f"folders that cannot be read: {', '.join(self.faults[:3])}{more}" if self.faults else ""
-        return "; ".join(filter(None, (self.cut, unread)))
 
 
 def diff_trees(

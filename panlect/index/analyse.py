@@ -25,12 +25,13 @@ LFS_POINTER = "LFS pointer"
 _LFS_HEADER = b"version https://git-lfs.github.com/spec/v1"
 _LFS_BYTES = 1024  # a pointer is never larger
 _FEW = 24  # blobs: for fewer, a second child costs more than it saves
+_LARGE_BYTES = 128 * 1024
 _BATCH_BYTES = 256 * 1024  # of content handed to a child at once
 _CPU_S = 3.0  # for one blob, which has at most 1 MB: ten times what such a file takes
 _TIMEOUT_S = 10.0
 _MEMORY_BYTES = 640 * 1024**2
-_PATIENCE_S = 10.0
-_CUT_S = 10.0
+_PATIENCE_S = 10.0  # lost on blobs that crash or hang their child, before a run leaves the rest
+_CUT_S = 8.0
 
 
 class ObjectSource(Protocol):
@@ -100,6 +101,9 @@ def analyse_blobs(
     keys = dict.fromkeys(blob_key(entry) for entry in entries if is_analysable(entry))
     known = sink.known(keys)
     unseen = [key for key in keys if key not in known]
+    # Parsers hang on large files for the most part: the others are read before patience is spent on those.
+    large = {blob_key(entry) for entry in entries if entry.size > _LARGE_BYTES}
+    unseen.sort(key=large.__contains__)
     # An object without a size is missing or damaged: ask which.
     unseen += dict.fromkeys(blob_key(entry) for entry in entries if entry.is_regular and entry.size < 0)
     if workers is None:

@@ -73,7 +73,7 @@ def plan_commit(repository: Repository, commit_sha: str, store: PostgresStore) -
 def analysed(
     repository: Repository, keys: Sequence[BlobKey], workers: int = 1, run: AnalysisRun | None = None
 ) -> Iterator[Analysed]:
-    """Analyse blobs in killable children, each with its chunk texts; `run` notes why others are left out."""
+    """Analyse blobs in killable children, each with its chunk texts; `run` bounds and notes what is left out."""
     run = run or AnalysisRun()
     for at in range(0, len(keys), _TASKS_AT_ONCE):
         tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE], run))

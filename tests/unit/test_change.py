@@ -11,6 +11,7 @@ import pytest
 from panlect.change import Change, ChangedFile, ChangedHunk, read_change
 from panlect.finding import Side
 from panlect.git.repository import Repository, open_repository
+from tests.e2e import hostile
 
 Between = Callable[..., Change]
 LINES = "".join(f"line {n}\n" for n in range(1, 21))
@@ -156,3 +157,67 @@ def test_lines_count_what_was_added_and_removed(between: Between) -> None:
 
 def test_the_same_commit_twice_is_no_change(between: Between) -> None:
     assert between({"a.py": b"x\n"}, {"a.py": b"x\n"}).files == ()
+
+
+# What git cannot show
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> hostile.Objects:
+    return hostile.Objects(tmp_path / "hostile.git")
+
+
+def change_of(objects: hostile.Objects) -> Change:
+    repository = Repository(objects.git_dir)
+    return read_change(repository, repository.resolve("main"), repository.resolve("work"))
+
+
+def test_damaged_blobs_are_unread_and_the_others_have_their_hunks(objects: hostile.Objects) -> None:
+    hostile.damaged(objects, full=False)
+    files = {file.path: file for file in change_of(objects).files}
+    assert {path: file.unread for path, file in files.items() if file.unread} == {
+        "missing.py": "missing object",
+        **dict.fromkeys(["claims.py", "cut.py", "empty.py", "garbage.py", "other.py"], "corrupt object"),
+    }
+    assert sum(bool(file.hunks) for file in files.values()) == 30
+
+
+def test_a_blob_that_is_gone_stops_no_search_for_renames(objects: hostile.Objects) -> None:
+    moved = objects.blob(b"line\n" * 100)
+    gone = objects.blob(b"other\n" * 100)
+    one = objects.commit("main", objects.tree([(hostile.FILE, b"old.py", moved)]))
+    objects.commit("work", objects.tree([(hostile.FILE, b"new.py", gone)]), one)
+    objects.path_of(gone).unlink()
+    files = {file.path: (file.status, file.unread) for file in change_of(objects).files}
+    assert files == {"new.py": ("added", "missing object"), "old.py": ("deleted", "")}
+
+
+def test_folders_that_git_cannot_compare_leave_every_file_unread(objects: hostile.Objects) -> None:
+    hostile.damaged_trees(objects, full=False)
+    change = change_of(objects)
+    assert {file.path for file in change.files} == {"aaa.py", "zzz.py"}
+    assert all("gone (missing object)" in file.unread for file in change.files)
+    assert change.truncated
+
+
+def test_of_a_change_with_too_many_files_nothing_is_read(
+    objects: hostile.Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panlect.change.MAX_FILES", 3)
+    objects.two_commits((hostile.FILE, b"f%d.py" % n, objects.blob(b"x = %d\n" % n)) for n in range(4))
+    assert [(file.path, file.unread, file.hunks) for file in change_of(objects).files] == [
+        (f"f{n}.py", "one of more than 3 changed files", ()) for n in range(3)
+    ]
+
+
+def test_a_name_that_the_diff_tells_differently_is_unread_and_not_taken_for_an_empty_file(
+    objects: hostile.Objects,
+) -> None:
+    objects.two_commits(
+        [
+            (hostile.FILE, b"/etc/x.py", objects.blob(b"x = 1\n")),
+            (hostile.FILE, b"empty.py", objects.blob(b"")),
+        ]
+    )
+    files = {file.path: file.unread for file in change_of(objects).files}
+    assert files == {"/etc/x.py": "the diff does not show it", "empty.py": ""}

@@ -58,6 +58,13 @@ def test_a_blob_that_kills_its_parser_is_blamed_alone(monkeypatch: pytest.Monkey
     assert reasons == {"good.py": "", "evil.py": "parser crashed", "fine.go": ""}
 
 
+def test_large_files_are_read_last() -> None:
+    blobs = MemoryBlobs()
+    entries = blobs.add({"a.py": "x = 1\n" * 40_000, "b.py": "x = 1\n", "c.py": "y = 2\n"})
+    analyse_blobs(blobs, entries, MemoryStore(), workers=0)
+    assert blobs.asked == [entries[1].blob_sha, entries[2].blob_sha, entries[0].blob_sha]
+
+
 class _PoolThatDiesOfEvil:
     """As `ChildPool`, where content that begins with `evil` crashes the child."""
 
