@@ -47,7 +47,12 @@ class Language:
         return _grammar(self.grammar)
 
 
+_EVERYTHING = re.compile("")  # seen unless the query says @hidden
+_NOTHING = re.compile("(?!)")  # hidden unless the query says @public or @exported
 _JS_TESTS = re.compile(r"(?P<stem>.+?)[.\-_](?:test|spec)(?:-d)?\.[cm]?[jt]sx?$")
+_C_TESTS = re.compile(
+    r"(?:(?P<stem>.+?)[_\-.]?(?:[Uu]nit)?[_\-]?(?:[Tt]ests?)|[Tt]ests?[_\-](?P<stem2>.+))\.(?:c|h)(?:c|h|pp|xx|\+\+|u)?"
+)
 
 TEXT = Language("text", "text")
 SCRIPT = Language("script", "text")  # a name without a suffix: its first line decides once it is read
@@ -87,8 +92,8 @@ LANGUAGES: tuple[Language, ...] = (
         family="javascript",
         suffixes=(".js", ".jsx", ".mjs", ".cjs"),
         interpreters=("node",),
-        grammar="tree_sitter_typescript:language_tsx",  # a superset; the checks do not rely on it
-        queries=("typescript.scm", "jsx.scm"),
+        grammar="tree_sitter_javascript:language",
+        queries=("javascript.scm", "jsx.scm"),
         test_names=_JS_TESTS,
     ),
     Language(
@@ -100,6 +105,53 @@ LANGUAGES: tuple[Language, ...] = (
         exported=re.compile(r"[A-Z]"),
         test_names=re.compile(r"(?P<stem>.+)_test\.go$"),
         analysed=True,
+    ),
+    Language(
+        name="rust",
+        family="rust",
+        suffixes=(".rs",),
+        grammar="tree_sitter_rust:language",
+        queries=("rust.scm",),
+        exported=_NOTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)_tests?|test_(?P<stem2>.+)|tests?)\.rs"),
+    ),
+    Language(
+        name="java",
+        family="jvm",
+        suffixes=(".java",),
+        grammar="tree_sitter_java:language",
+        queries=("java.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)(?:Tests?|TestCase|IT|Spec)|Test(?P<stem2>[A-Z].*))\.java"),
+    ),
+    Language(
+        name="csharp",
+        family="csharp",
+        suffixes=(".cs", ".csx"),
+        grammar="tree_sitter_c_sharp:language",
+        queries=("csharp.scm",),
+        exported=_NOTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit|Integration)?(?:Tests?|Specs?)\.cs"),
+    ),
+    Language(
+        name="c",
+        family="c",
+        suffixes=(".c",),
+        grammar="tree_sitter_c:language",
+        queries=("c-family.scm", "c.scm"),
+        exported=_EVERYTHING,
+        test_names=_C_TESTS,
+    ),
+    Language(
+        name="cpp",
+        family="c",  # a .cpp file sees what a .c file defines
+        # A blob's language is settled by its path alone (it is part of the key of its analysis), and a .h may be
+        # either. The grammar of C++ reads C headers as well; that of C makes errors of every class.
+        suffixes=(".cpp", ".cc", ".cxx", ".c++", ".hpp", ".hh", ".hxx", ".h++", ".h", ".inl", ".ipp", ".tpp", ".cu", ".cuh"),
+        grammar="tree_sitter_cpp:language",
+        queries=("c-family.scm", "cpp.scm"),
+        exported=_EVERYTHING,
+        test_names=_C_TESTS,
     ),
 )
 
