@@ -35,6 +35,7 @@ class Language:
     name: str
     family: str  # tsx and typescript are one language to the checks
     suffixes: tuple[str, ...] = ()
+    file_names: tuple[str, ...] = ()  # known by their whole name
     interpreters: tuple[str, ...] = ()  # of a shebang line, when the name says nothing
     grammar: str = ""  # "": cut by lines, and the analysis says so
     queries: tuple[str, ...] = ()  # files in queries/, read as one; symbols come from them
@@ -152,6 +153,55 @@ LANGUAGES: tuple[Language, ...] = (
         queries=("c-family.scm", "cpp.scm"),
         exported=_EVERYTHING,
         test_names=_C_TESTS,
+    ),
+    Language(
+        name="ruby",
+        family="ruby",
+        suffixes=(".rb", ".rake", ".gemspec", ".ru"),
+        interpreters=("ruby", "jruby"),
+        file_names=("Gemfile", "Rakefile", "Guardfile", "Podfile", "Vagrantfile", "Brewfile", "Fastfile"),
+        grammar="tree_sitter_ruby:language",
+        queries=("ruby.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)_(?:spec|test)|test_(?P<stem2>.+)|(?:spec|test)_helper)\.rb"),
+    ),
+    Language(
+        name="php",
+        family="php",
+        suffixes=(".php", ".phtml", ".php5", ".php7", ".inc"),
+        interpreters=("php",),
+        grammar="tree_sitter_php:language_php",
+        queries=("php.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Test|TestCase|Spec|Cest)\.php"),
+    ),
+    Language(
+        name="swift",
+        family="swift",
+        suffixes=(".swift",),
+        interpreters=("swift",),
+        grammar="tree_sitter_swift:language",
+        queries=("swift.scm",),
+        exported=_EVERYTHING,  # internal is seen in the whole module
+        test_names=re.compile(r"(?P<stem>.+?)(?:Tests?|Specs?|TestCase)\.swift"),
+    ),
+    Language(
+        name="kotlin",
+        family="jvm",
+        suffixes=(".kt", ".kts"),
+        grammar="tree_sitter_kotlin:language",
+        queries=("kotlin.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit)?(?:Tests?|Specs?|IT)\.kt"),
+    ),
+    Language(
+        name="scala",
+        family="jvm",
+        suffixes=(".scala", ".sc", ".sbt"),
+        grammar="tree_sitter_scala:language",
+        queries=("scala.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit)?(?:Tests?|Specs?|Suite|IT)\.scala"),
     ),
 )
 

@@ -27,11 +27,14 @@ _MAX_DEFINITIONS = 20_000  # of one blob: a file with more is data
 _MAX_REFERENCES = 100_000
 # When several patterns match one node, the kind that says most wins.
 _SPECIFIC = {"method": 3, "class": 3, "interface": 3, "extension": 3, "function": 2, "field": 1}
+_DOTTED = frozenset({"module", "extension"})  # whose names may be qualified
+_EXTENDING = frozenset({"class", "interface", "type", "extension", "module"})  # what can have bases
 _FUNCTIONS = frozenset({"function", "method"})
 _RECEIVERS = frozenset({"self", "cls", "this", "super"})
 _QUOTES = "\"'`<>"
 _JOINS = re.compile(r"::|\\")
 _JOIN = re.compile(rb"::|[.\\\\]")
+_IMPORT_ROLES = ("module", "path", "imported", "alias", "default", "namespace", "itself", "everything")
 _LONGEST_JOIN = 3  # bytes: `!!.` of Kotlin
 
 
@@ -99,13 +102,14 @@ def _named(captures: Captures, source: bytes) -> Iterator[_Named]:
     kinds = _definition_nodes(captures)
     order = sorted(kinds, key=lambda range_: (range_[0], -range_[1]))[:_MAX_DEFINITIONS]
     widened = _widened(order, captures.get("span", ()))
-    bodies = dict(reversed(_owned(order, captures.get("body", ()))))  # the first body counts
+    bodies = dict(reversed(_owned(order, captures.get("body", ()), within=True)))  # the first body counts
     receivers: dict[Range, list[str]] = {}
     for range_, node in _owned(order, captures.get("receiver", ())):
         receivers.setdefault(range_, []).append(_dotted(_text(node, source)))
     bases: dict[Range, dict[str, None]] = {}
     for range_, node in _owned(order, captures.get("base", ())):
-        bases.setdefault(range_, {})[_text(node, source)] = None
+        if kinds[range_] in _EXTENDING:
+            bases.setdefault(range_, {})[_text(node, source)] = None
     visible = _visible(order, captures)
     for range_, node in _owned(order, captures.get("name", ())):
         body = bodies.get(range_)
@@ -113,7 +117,7 @@ def _named(captures: Captures, source: bytes) -> Iterator[_Named]:
             widened.get(range_, range_[0]),
             range_[1],
             kinds[range_],
-            _dotted(_text(node, source)) if kinds[range_] == "module" else _plain(_text(node, source)),
+            _dotted(_text(node, source)) if kinds[range_] in _DOTTED else _plain(_text(node, source)),
             node.start_byte,
             range_[0],
             body.start_byte if body is not None else range_[1],
@@ -163,8 +167,11 @@ def _definition_nodes(captures: Captures) -> dict[Range, str]:
     return kinds
 
 
-def _owned(order: Sequence[Range], nodes: Sequence[Node]) -> list[tuple[Range, Node]]:
-    """Each node with the innermost range around it, in text order, each node once."""
+def _owned(order: Sequence[Range], nodes: Sequence[Node], *, within: bool = False) -> list[tuple[Range, Node]]:
+    """Each node with the innermost range around it, in text order, each node once.
+
+    `within`: a range that is the node's own does not count (a body that is one definition alone).
+    """
     if not nodes:
         return []
     owned: list[tuple[Range, Node]] = []
@@ -178,8 +185,11 @@ def _owned(order: Sequence[Range], nodes: Sequence[Node]) -> list[tuple[Range, N
             coming += 1
         while around and around[-1][1] < end:
             around.pop()
-        if around and start != last:
-            owned.append((around[-1], node))
+        if start == last:
+            continue
+        inner = 2 if within and around and around[-1] == (start, end) else 1
+        if len(around) >= inner:
+            owned.append((around[-inner], node))
             last = start
     return owned
 
@@ -206,6 +216,7 @@ def _qualify(
     outside = {(node.start_byte, node.end_byte) for node in captures.get("global", ())}
     exported = {node.start_byte for node in captures.get("exported", ())}
     listed = {_text(node, source) for node in captures.get("exported.name", ())}
+    unlisted = {_plain(_text(node, source)) for node in captures.get("hidden.name", ())}
     definitions, spans = [], []
     around: list[tuple[int, int, str, bool, str]] = []
     for one in named:
@@ -213,11 +224,17 @@ def _qualify(
             around.pop()
         if (one.node_start, one.end) in outside and any(kind in _FUNCTIONS for *_, kind in around):
             continue
-        _, _, parent, outer, around_it = around[-1] if around else (0, 0, "", True, "")
+        holders = around
+        if one.kind == "field":  # a constructor's parameter may declare one of its class
+            while holders and holders[-1][4] in _FUNCTIONS:
+                holders = holders[:-1]
+        _, _, parent, outer, around_it = holders[-1] if holders else (0, 0, "", True, "")
         if one.receiver:  # names what it belongs to, as seen from the module around it
             parent = f"{parent}.{one.receiver}" if around_it == "module" else one.receiver
         qualified = f"{parent}.{one.name}" if parent else one.name
-        if one.visible is not None:
+        if one.name in unlisted:
+            public = False
+        elif one.visible is not None:
             public = one.visible and outer
         elif one.node_start in exported or one.name in listed:
             public = True
@@ -252,9 +269,10 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
     order = sorted(ranges, key=lambda range_: (range_[0], -range_[1]))
     parts: list[_Part] = sorted(
         (range_, node.start_byte, role, _plain(_text(node, source)))
-        for role in ("module", "imported", "alias", "default", "namespace", "itself", "everything")
+        for role in _IMPORT_ROLES
         for range_, node in _owned(order, captures.get(role, ()))
     )
+    parts = _without_paths(parts)
     own = {range_: (at, text) for range_, at, role, text in reversed(parts) if role == "module"}
     around = {inner: outer for outer, inner in _parents(order)}
     holding = set(around.values())
@@ -285,6 +303,28 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
             elif role == "module" and not bound:
                 modules = [row for row in rows if row[2] == role]
                 yield Import(module if len(modules) == 1 else text, "", _alias_of(at, modules, rows), line)
+
+
+def _without_paths(parts: list[_Part]) -> list[_Part]:
+    """@path names each step of a dotted module; its last step is the name imported, unless everything is."""
+    paths = [part for part in parts if part[2] == "path"]
+    if not paths:
+        return parts
+    whole = {range_ for range_, _, role, _ in parts if role == "everything"}
+    steps: dict[Range, dict[int, str]] = {}
+    for range_, at, _, text in paths:
+        steps.setdefault(range_, {})[at] = text
+    kept = []
+    for part in parts:
+        range_, at, role, _ = part
+        if role == "imported" and at in steps.get(range_, ()):
+            if range_ in whole:
+                continue
+            del steps[range_][at]
+        if role != "path":
+            kept.append(part)
+    kept.extend((range_, min(found), "module", ".".join(found.values())) for range_, found in steps.items() if found)
+    return sorted(kept)
 
 
 def _join_after(source: bytes, at: int) -> str:
