@@ -26,9 +26,19 @@ _MAX_SIGNATURE = 300
 _MAX_DEFINITIONS = 20_000  # of one blob: a file with more is data
 _MAX_REFERENCES = 100_000
 # When several patterns match one node, the kind that says most wins.
-_SPECIFIC = {"method": 3, "class": 3, "interface": 3, "extension": 3, "function": 2, "field": 1}
+# An enum is a type, also where the grammar has it as a class.
+_SPECIFIC = {"enum": 4, "method": 3, "class": 3, "interface": 3, "extension": 3, "function": 2, "field": 1}
 _DOTTED = frozenset({"module", "extension"})  # whose names may be qualified
 _EXTENDING = frozenset({"class", "interface", "type", "extension", "module"})  # what can have bases
+_WITH_METHODS = frozenset({"class", "interface", "type", "extension"})  # a function right in one is a method
+# What cannot hold what: a field that a constructor's parameter declares is its class's, and so is a type
+# that a field of C declares in passing.
+_NO_HOLDERS = {
+    "field": frozenset({"function", "method"}),
+    "class": frozenset({"field", "variable"}),
+    "type": frozenset({"field", "variable"}),
+    "constant": frozenset({"field", "variable"}),
+}
 _FUNCTIONS = frozenset({"function", "method"})
 _RECEIVERS = frozenset({"self", "cls", "this", "super"})
 _QUOTES = "\"'`<>"
@@ -45,7 +55,7 @@ def _bytes_table(members: bytes) -> np.ndarray:
 
 _JOIN_PARTS = _bytes_table(b".:>?!&-").astype(np.int64)
 _WORD_BYTES = _bytes_table(
-    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$@" + bytes(range(128, 256))
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$" + bytes(range(128, 256))
 )
 
 Captures = Mapping[str, Sequence[Node]]
@@ -117,7 +127,7 @@ def _named(captures: Captures, source: bytes) -> Iterator[_Named]:
             widened.get(range_, range_[0]),
             range_[1],
             kinds[range_],
-            _dotted(_text(node, source)) if kinds[range_] in _DOTTED else _plain(_text(node, source)),
+            _dotted(_plain(_text(node, source))) if kinds[range_] in _DOTTED else _plain(_text(node, source)),
             node.start_byte,
             range_[0],
             body.start_byte if body is not None else range_[1],
@@ -160,7 +170,8 @@ def _definition_nodes(captures: Captures) -> dict[Range, str]:
     kinds: dict[Range, str] = {}
     for capture, nodes in sorted(captures.items(), key=lambda pair: _SPECIFIC.get(pair[0][11:], 0)):
         if capture.startswith("definition."):
-            kinds.update(((node.start_byte, node.end_byte), capture[11:]) for node in nodes)
+            kind = capture[11:] if capture != "definition.enum" else "type"
+            kinds.update(((node.start_byte, node.end_byte), kind) for node in nodes)
     for capture in ("import", "skip"):
         for node in captures.get(capture, ()):
             kinds.pop((node.start_byte, node.end_byte), None)
@@ -200,7 +211,7 @@ def _widened(order: Sequence[Range], spans: Iterable[Node]) -> dict[Range, int]:
     found: dict[Range, int] = {}
     for node in spans:
         at = bisect_left(starts, node.start_byte)
-        if at < len(order):
+        if at < len(order) and order[at][1] <= node.end_byte:
             found[order[at]] = node.start_byte
     return found
 
@@ -224,13 +235,14 @@ def _qualify(
             around.pop()
         if (one.node_start, one.end) in outside and any(kind in _FUNCTIONS for *_, kind in around):
             continue
+        skipped = _NO_HOLDERS.get(one.kind, frozenset())
         holders = around
-        if one.kind == "field":  # a constructor's parameter may declare one of its class
-            while holders and holders[-1][4] in _FUNCTIONS:
-                holders = holders[:-1]
+        while holders and holders[-1][4] in skipped:
+            holders = holders[:-1]
         _, _, parent, outer, around_it = holders[-1] if holders else (0, 0, "", True, "")
         if one.receiver:  # names what it belongs to, as seen from the module around it
             parent = f"{parent}.{one.receiver}" if around_it == "module" else one.receiver
+        kind = "method" if one.kind == "function" and around_it in _WITH_METHODS else one.kind
         qualified = f"{parent}.{one.name}" if parent else one.name
         if one.name in unlisted:
             public = False
@@ -245,10 +257,10 @@ def _qualify(
         first, last = bisect_right(lines, one.start), bisect_right(lines, max(one.start, one.end - 1))
         signature = _signature(one, source)
         definitions.append(
-            Definition(one.name, qualified, one.kind, first, last, signature, parent, public, one.bases)
+            Definition(one.name, qualified, kind, first, last, signature, parent, public, one.bases)
         )
         spans.append((one.start, one.end, qualified))
-        around.append((one.start, one.end, qualified, public, one.kind))
+        around.append((one.start, one.end, qualified, public, kind))
     return tuple(definitions), tuple(spans)
 
 
@@ -402,7 +414,8 @@ def _before_the_dot(source: bytes, starts: np.ndarray) -> tuple[tuple[str, ...],
     words: dict[bytes, int] = {}
     for at, first, end in zip(dotted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
         if first < end:
-            found[at] = words.setdefault(source[first:end], len(words)) + 1
+            word = source[first:end]  # PHP's `$cart` is cart; the `$` of JavaScript is a name
+            found[at] = words.setdefault(word.lstrip(b"$") or word, len(words)) + 1
     return tuple(word.decode("utf-8", "replace") for word in words), found
 
 

@@ -25,8 +25,6 @@
     (operator_cast) @name
   ]
   [(compound_statement) (default_method_clause) (delete_method_clause) (try_statement)]? @body) @definition.function
-(field_declaration_list (function_definition) @definition.method)
-(field_declaration_list (template_declaration (function_definition) @definition.method))
 (field_declaration_list (template_declaration (declaration) @definition.method))
 (field_declaration_list (declaration) @definition.method)
 (field_declaration

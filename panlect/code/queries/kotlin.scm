@@ -2,16 +2,14 @@
 
 (package_header (_) @name) @definition.module
 (class_declaration "class" name: (_) @name [(class_body) (enum_class_body)]? @body) @definition.class
-(class_declaration "interface" name: (_) @name [(class_body) (enum_class_body)]? @body) @definition.interface
-(class_declaration (modifiers (class_modifier "enum")) name: (_) @name (enum_class_body) @body) @definition.type
+(class_declaration "interface" name: (_) @name (class_body)? @body) @definition.interface
+((class_declaration (modifiers (class_modifier) @_enum)) @definition.enum (#eq? @_enum "enum"))
 (object_declaration name: (_) @name (class_body)? @body) @definition.class
 (companion_object (class_body) @body) @definition.class
 (companion_object name: (_) @name)
 (enum_entry . (identifier) @name (class_body)? @body) @definition.constant
 (enum_entry . (modifiers) . (identifier) @name (class_body)? @body) @definition.constant
 (function_declaration name: (_) @name (function_body)? @body) @definition.function
-(class_body (function_declaration) @definition.method)
-(enum_class_body (function_declaration) @definition.method)
 (function_declaration (user_type (identifier) @receiver .) . name: (_)) @definition.method
 (function_declaration (user_type (identifier) @receiver . (type_arguments) .) . name: (_)) @definition.method
 (function_declaration (nullable_type (user_type (identifier) @receiver .)) . name: (_)) @definition.method

@@ -65,5 +65,5 @@
 (member_access_expression name: (name) @reference.attribute)
 (nullsafe_member_access_expression name: (name) @reference.attribute)
 (scoped_property_access_expression name: (variable_name (name) @reference.attribute))
-(argument (name) @reference.name)
+(argument . (name) @reference.name .)
 (argument (variable_name (name) @reference.name))

@@ -9,7 +9,6 @@
   (scope_resolution scope: (_) @receiver name: (constant) @name)
 ] body: (_)? @body) @definition.class
 (method name: (_) @name body: (_)? @body) @definition.function
-(class body: (body_statement (method) @definition.method))
 (module body: (body_statement (method) @definition.method))
 (singleton_class body: (body_statement (method) @definition.method))
 (do_block body: (body_statement (method) @definition.method))

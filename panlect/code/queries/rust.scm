@@ -2,9 +2,6 @@
 
 (function_item name: (_) @name body: (_) @body) @definition.function
 (function_signature_item name: (_) @name) @definition.function
-(impl_item body: (declaration_list (function_item) @definition.method))
-(trait_item body: (declaration_list (function_item) @definition.method))
-(trait_item body: (declaration_list (function_signature_item) @definition.method))
 (struct_item name: (_) @name body: (_)? @body) @definition.class
 (union_item name: (_) @name body: (_) @body) @definition.class
 (enum_item name: (_) @name body: (_) @body) @definition.type

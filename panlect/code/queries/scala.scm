@@ -10,16 +10,13 @@
 (full_enum_case name: (_) @name) @definition.constant
 (function_definition name: (_) @name body: (_) @body) @definition.function
 (function_declaration name: (_) @name) @definition.function
-(template_body [(function_definition) (function_declaration)] @definition.method)
 (with_template_body [(function_definition) (function_declaration)] @definition.method)
-(enum_body (function_definition) @definition.method)
 (extension_definition
   parameters: (parameters (parameter type: [
     (type_identifier) @name
     (generic_type type: (type_identifier) @name)
   ]))
   body: (_) @body) @definition.extension
-(extension_definition body: (function_definition) @definition.method)
 (template_body (val_definition pattern: (identifier) @name value: (_)? @body) @definition.field)
 (template_body (var_definition pattern: (identifier) @name value: (_)? @body) @definition.field)
 (template_body (val_definition pattern: (tuple_pattern (identifier) @name)) @definition.field)

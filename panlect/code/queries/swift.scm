@@ -6,8 +6,6 @@
   declaration_kind: "extension" name: (user_type) @name body: (_) @body) @definition.extension
 (protocol_declaration name: (_) @name body: (_) @body) @definition.interface
 (function_declaration name: [(simple_identifier) (custom_operator)] @name body: (_) @body) @definition.function
-(class_body (function_declaration) @definition.method)
-(enum_class_body (function_declaration) @definition.method)
 (protocol_function_declaration name: (simple_identifier) @name) @definition.method
 (init_declaration name: "init" @name body: (_)? @body) @definition.method
 (deinit_declaration "deinit" @name body: (_) @body) @definition.method
