@@ -148,7 +148,22 @@ LANGUAGES: tuple[Language, ...] = (
         family="c",  # a .cpp file sees what a .c file defines
         # A blob's language is settled by its path alone (it is part of the key of its analysis), and a .h may be
         # either. The grammar of C++ reads C headers as well; that of C makes errors of every class.
-        suffixes=(".cpp", ".cc", ".cxx", ".c++", ".hpp", ".hh", ".hxx", ".h++", ".h", ".inl", ".ipp", ".tpp", ".cu", ".cuh"),
+        suffixes=(
+            ".cpp",
+            ".cc",
+            ".cxx",
+            ".c++",
+            ".hpp",
+            ".hh",
+            ".hxx",
+            ".h++",
+            ".h",
+            ".inl",
+            ".ipp",
+            ".tpp",
+            ".cu",
+            ".cuh",
+        ),
         grammar="tree_sitter_cpp:language",
         queries=("c-family.scm", "cpp.scm"),
         exported=_EVERYTHING,

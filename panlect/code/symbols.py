@@ -178,7 +178,9 @@ def _definition_nodes(captures: Captures) -> dict[Range, str]:
     return kinds
 
 
-def _owned(order: Sequence[Range], nodes: Sequence[Node], *, within: bool = False) -> list[tuple[Range, Node]]:
+def _owned(
+    order: Sequence[Range], nodes: Sequence[Node], *, within: bool = False
+) -> list[tuple[Range, Node]]:
     """Each node with the innermost range around it, in text order, each node once.
 
     `within`: a range that is the node's own does not count (a body that is one definition alone).
@@ -335,7 +337,9 @@ def _without_paths(parts: list[_Part]) -> list[_Part]:
             del steps[range_][at]
         if role != "path":
             kept.append(part)
-    kept.extend((range_, min(found), "module", ".".join(found.values())) for range_, found in steps.items() if found)
+    kept.extend(
+        (range_, min(found), "module", ".".join(found.values())) for range_, found in steps.items() if found
+    )
     return sorted(kept)
 
 

@@ -30,7 +30,7 @@ def table_of(language: str) -> dict[str, tuple[str, list[str]]]:
     for part in re.split(r"^=== ", text, flags=re.MULTILINE)[1:]:
         aspect, _, rest = part.partition("\n")
         snippet, _, rows = rest.partition("\n---\n")
-        found[aspect.strip()] = (snippet.rstrip("\n") + "\n", rows.strip().splitlines())
+        found[aspect.strip()] = (snippet.rstrip("\n") + "\n", rows.strip("\n").splitlines())
     return found
 
 
