@@ -27,6 +27,8 @@ Kind = Literal[
     "binary",
 ]
 
+Chunker = Literal["heading", "statement", "block", "key", "lines"]  # `sections.py` knows how
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -41,6 +43,7 @@ class Language:
     queries: tuple[str, ...] = ()  # files in queries/, read as one; symbols come from them
     test_names: re.Pattern[str] | None = None  # group "stem" is the name of what it tests, if it says
     exported: re.Pattern[str] | None = None  # names seen from outside; None: the query says (@exported)
+    chunker: Chunker = "lines"  # of a language without a grammar: where its files are cut
     analysed: bool = False  # whether the checks read it, so that a hunk in it counts as code
 
     def load(self) -> tree_sitter.Language:
@@ -52,7 +55,8 @@ _EVERYTHING = re.compile("")  # seen unless the query says @hidden
 _NOTHING = re.compile("(?!)")  # hidden unless the query says @public or @exported
 _JS_TESTS = re.compile(r"(?P<stem>.+?)[.\-_](?:test|spec)(?:-d)?\.[cm]?[jt]sx?$")
 _C_TESTS = re.compile(
-    r"(?:(?P<stem>.+?)[_\-.]?(?:[Uu]nit)?[_\-]?(?:[Tt]ests?)|[Tt]ests?[_\-](?P<stem2>.+))\.(?:c|h)(?:c|h|pp|xx|\+\+|u)?"
+    r"(?:(?P<stem>.+?)(?:[_\-.](?:unit_?)?tests?|(?:Unit)?Tests?)|[Tt]ests?[_\-](?P<stem2>.+))"
+    r"\.(?:c|cc|cpp|cxx|c\+\+|cu|h|hh|hpp|hxx)"
 )
 
 TEXT = Language("text", "text")
@@ -218,6 +222,26 @@ LANGUAGES: tuple[Language, ...] = (
         exported=_EVERYTHING,
         test_names=re.compile(r"(?P<stem>.+?)(?:Unit)?(?:Tests?|Specs?|Suite|IT)\.scala"),
     ),
+    Language("markdown", "markdown", (".md", ".mdx", ".markdown"), chunker="heading"),
+    Language("rest", "rest", (".rst",), chunker="heading"),
+    Language("sql", "sql", (".sql", ".ddl", ".pgsql", ".psql"), chunker="statement"),
+    Language(
+        name="shell",
+        family="shell",
+        suffixes=(".sh", ".bash", ".zsh", ".ksh", ".bats"),
+        file_names=(".bashrc", ".bash_profile", ".profile", ".zshrc", ".envrc"),
+        interpreters=("sh", "bash", "zsh", "ksh", "dash", "ash"),
+        chunker="block",
+    ),
+    Language("yaml", "yaml", (".yaml", ".yml"), chunker="key"),
+    Language("toml", "toml", (".toml",), ("Pipfile", "Cargo.lock", "poetry.lock"), chunker="key"),
+    Language("ini", "ini", (".ini", ".cfg", ".conf"), (".editorconfig", ".gitconfig"), chunker="key"),
+    Language("json", "json", (".json", ".jsonc", ".json5", ".webmanifest"), chunker="key"),
+    Language("dockerfile", "dockerfile", (".dockerfile",), ("Dockerfile", "Containerfile"), chunker="block"),
+    Language("makefile", "makefile", (".mk", ".mak"), ("Makefile", "GNUmakefile"), chunker="block"),
+    Language("proto", "proto", (".proto",), chunker="block"),
+    Language("graphql", "graphql", (".graphql", ".graphqls", ".gql"), chunker="block"),
+    Language("hcl", "hcl", (".tf", ".hcl", ".tfvars"), chunker="block"),
 )
 
 _TEST_DIRECTORIES = frozenset({"test", "tests", "testing", "__tests__", "spec", "specs", "testdata", "e2e"})
@@ -288,6 +312,11 @@ def _by_suffix() -> dict[str, Language]:
 
 
 @cache
+def _by_file_name() -> dict[str, Language]:
+    return {name.lower(): language for language in LANGUAGES for name in language.file_names}
+
+
+@cache
 def language_named(name: str) -> Language:
     """The row called `name`; KeyError when there is none."""
     return {language.name: language for language in (*LANGUAGES, TEXT, SCRIPT)}[name]
@@ -295,11 +324,10 @@ def language_named(name: str) -> Language:
 
 def language_of(path: str, head: bytes = b"") -> Language:
     """The language of a file by its name, else by its shebang in `head`, else `TEXT`."""
-    suffix = _suffix(path)
-    found = _by_suffix().get(suffix)
-    if found is not None:
+    found = language_by_name(path)
+    if found is not SCRIPT:
         return found
-    interpreter = "" if suffix else _interpreter(head)
+    interpreter = _interpreter(head)
     for language in LANGUAGES:
         if interpreter and interpreter in language.interpreters:
             return language
@@ -308,8 +336,15 @@ def language_of(path: str, head: bytes = b"") -> Language:
 
 def language_by_name(path: str) -> Language:
     """The language as far as the path alone tells it: `SCRIPT` where a shebang may still decide."""
-    suffix = _suffix(path)
-    return _by_suffix().get(suffix) or (TEXT if suffix else SCRIPT)
+    name = path[path.rfind("/") + 1 :].lower()
+    dot = name.rfind(".")
+    suffix = name[dot:] if 0 < dot < len(name) - 1 else ""
+    known = _by_file_name()
+    found = known.get(name) or _by_suffix().get(suffix)
+    if found is not None:
+        return found
+    # Dockerfile.dev and Makefile.am are told by what stands before the dot.
+    return known.get(name.partition(".")[0], TEXT) if suffix else SCRIPT
 
 
 def kind_of(path: str, head: bytes = b"") -> Kind:
@@ -384,10 +419,6 @@ def subject_stem(path: str) -> str:
     if match is None:
         return ""
     return next((found for found in match.groupdict().values() if found), "")
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
 
 
 def _interpreter(head: bytes) -> str:

@@ -10,10 +10,10 @@ from functools import lru_cache
 
 import tree_sitter
 
-from panlect.code import chunk, symbols, terms
+from panlect.code import chunk, sections, symbols, terms
 from panlect.code.analysis import Analysis
 from panlect.code.facts import FACTS_VERSION
-from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
+from panlect.code.languages import SCRIPT, Language, is_minified, language_named, language_of, says_generated
 from panlect.code.scopes import scope_facts
 
 ANALYSER_VERSION = f"3.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
@@ -72,6 +72,16 @@ def _cycles_left_alone() -> Iterator[None]:
             gc.enable()
 
 
+def chunker_of(language: str, parser: str) -> str:
+    """Which chunker made the chunks of an analysis: syntax, heading, statement, block, key or lines; "" for none.
+
+    It follows from the language and from what read the blob. KeyError for a language without a row.
+    """
+    if parser == "none":
+        return ""
+    return "syntax" if parser == "tree-sitter" else language_named(language).chunker
+
+
 def unreadable(language: Language, source: bytes) -> str:
     """Why a blob is not analysed, "" when it can be."""
     if len(source) > MAX_BYTES:
@@ -107,7 +117,12 @@ def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Ana
 
 
 def _by_lines(language: Language, source: bytes) -> Analysis:
-    chunks = chunk.to_chunks(source, chunk.cut_lines(source), ())
+    marks = sections.marks_of(language.name, source)
+    if marks:
+        ranges = chunk.cut_sections(source, [mark.start for mark in marks])
+    else:
+        ranges = chunk.cut_lines(source)
+    chunks = chunk.to_chunks(source, ranges, sections.sections_of(marks, len(source)))
     return Analysis(
         language=language.name,
         parser="lines",
