@@ -118,10 +118,8 @@ def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Ana
 
 def _by_lines(language: Language, source: bytes) -> Analysis:
     marks = sections.marks_of(language.name, source)
-    if marks:
-        ranges = chunk.cut_sections(source, [mark.start for mark in marks])
-    else:
-        ranges = chunk.cut_lines(source)
+    starts = [mark.start for mark in marks]
+    ranges = chunk.cut_sections(source, starts) if marks else chunk.cut_lines(source)
     chunks = chunk.to_chunks(source, ranges, sections.sections_of(marks, len(source)))
     return Analysis(
         language=language.name,

@@ -256,7 +256,9 @@ def _json(source: bytes) -> Iterator[Mark]:
             yield Mark(start, 1, _title(member[2]))
 
 
-_SHELL_FUNCTION = re.compile(rb"(?:function[ \t]+([\w:.\-]{1,120})[ \t]*(?:\(\))?|([\w:.\-]{1,120})[ \t]*\(\))[ \t]*[{(]?")
+_SHELL_FUNCTION = re.compile(
+    rb"(?:function[ \t]+([\w:.\-]{1,120})[ \t]*(?:\(\))?|([\w:.\-]{1,120})[ \t]*\(\))[ \t]*[{(]?"
+)
 
 
 def _shell(source: bytes) -> Iterator[Mark]:

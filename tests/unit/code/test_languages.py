@@ -167,5 +167,8 @@ def test_every_grammar_loads() -> None:
 
 
 def test_no_name_belongs_to_two_languages() -> None:
-    for names in ([s for row in LANGUAGES for s in row.suffixes], [n for row in LANGUAGES for n in row.file_names]):
+    for names in (
+        [s for row in LANGUAGES for s in row.suffixes],
+        [n for row in LANGUAGES for n in row.file_names],
+    ):
         assert sorted(names) == sorted(set(names))

@@ -127,7 +127,7 @@ DOCKERFILE = """\
 # syntax=docker/dockerfile:1
 FROM --platform=linux/amd64 python:3.11 AS build
 RUN pip install \\
-    FROM-nothing
+FROM nothing
 COPY . .
 FROM scratch
 """
@@ -184,12 +184,24 @@ resource "aws_s3_bucket" "logs" {
             MARKDOWN,
             [("Intro", 4), ("Install", 9), ("Install > Linux", 15), ("Install > Mac", 19), ("Use", 28)],
         ),
-        ("a.rst", REST, [("Title", 1), ("Title > First", 5), ("Title > First > Deeper", 10), ("Title > Second", 13)]),
+        (
+            "a.rst",
+            REST,
+            [("Title", 1), ("Title > First", 5), ("Title > First > Deeper", 10), ("Title > Second", 13)],
+        ),
         ("a.sql", SQL, [("shop.orders", 1), ("total", 6), ("by_name", 9)]),
         (
             "a.yaml",
             YAML,
-            [("name", 1), ("on", 3), ("script", 4), ("jobs", 6), ("jobs > build", 7), ("jobs > test", 9), ("other", 12)],
+            [
+                ("name", 1),
+                ("on", 3),
+                ("script", 4),
+                ("jobs", 6),
+                ("jobs > build", 7),
+                ("jobs > test", 9),
+                ("other", 12),
+            ],
         ),
         ("a.toml", TOML, [("tool.panlect", 3), ("package", 8)]),
         ("a.cfg", "[a]\nx = 1\n[b] ; two\n", [("a", 1), ("b", 3)]),
@@ -246,6 +258,12 @@ def test_the_scope_of_a_chunk_is_its_heading_path() -> None:
 
 def test_small_sections_share_a_chunk() -> None:
     assert len(analyse("a.md", b"# A\n\nOne.\n\n# B\n\nTwo.\n").chunks) == 1
+
+
+def test_a_section_begins_a_chunk_unless_the_one_before_is_small() -> None:
+    words = "Plain words about nothing in particular.\n"
+    source = f"# A\n\n{words * 12}\n# B\n\n{words}\n# C\n\n{words}".encode()
+    assert [chunk.scope for chunk in analyse("a.md", source).chunks] == ["A", ""]  # B and C share one
 
 
 def test_a_large_section_is_cut_at_a_blank_line() -> None:
@@ -335,7 +353,11 @@ def test_hostile_files_are_cut_within_bounds(path: str, source: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.sampled_from(["# A\n", "## B\n", "```\n", "a: 1\n", "  b:\n", "[t]\n", "CREATE TABLE x (", ");\n", "'", "\n"]))
+    st.lists(
+        st.sampled_from(
+            ["# A\n", "## B\n", "```\n", "a: 1\n", "  b:\n", "[t]\n", "CREATE TABLE x (", ");\n", "'", "\n"]
+        )
+    )
     | st.text(max_size=3000).map(lambda text: [text]),
     st.sampled_from(PATHS),
 )
