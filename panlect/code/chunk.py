@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
+import numpy as np
 from tree_sitter import Node
 
 from panlect.code.analysis import Chunk
 
 BUDGET = 950
 _WHITE = b" \t\r\n\f\v"
+_COUNTED = ~np.isin(np.arange(256), list(_WHITE))  # by byte
 _DEEPEST = 60  # deeper nesting is cut by lines: descending costs its depth times its length
 _CLOSED = BUDGET // 3  # a chunk this full does not reach out of the block it stands in
 
@@ -66,18 +68,22 @@ def _fitting(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int, i
 
 def _pieces(root: Node, source: bytes) -> Iterator[Piece]:
     """Largest nodes within the budget, in order; what cannot be split by syntax is cut by lines."""
+    filled = np.zeros(len(source) + 1, dtype=np.int32)  # bytes of weight before each offset
+    np.cumsum(_COUNTED[np.frombuffer(source, dtype=np.uint8)], dtype=np.int32, out=filled[1:])
+    before = memoryview(filled)
     stack = [(root, 0)]
     while stack:
         node, depth = stack.pop()
         start, end = node.start_byte, node.end_byte
-        size = weight(source[start:end])
+        size = before[end] - before[start]
         if size <= BUDGET:
             if size:
                 yield start, end, size, depth
         elif node.child_count and depth < _DEEPEST:
-            stack.extend((child, depth + 1) for child in reversed(node.children))
+            depth += 1
+            stack.extend([(child, depth) for child in reversed(node.children)])
         else:
-            yield from ((s, e, weight(source[s:e]), depth) for s, e in _lines_within(source, start, end))
+            yield from ((s, e, before[e] - before[s], depth) for s, e in _lines_within(source, start, end))
 
 
 def _merge(pieces: Iterable[Piece], source: bytes) -> list[tuple[int, int]]:

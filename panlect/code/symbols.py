@@ -54,7 +54,7 @@ def _bytes_table(members: bytes) -> np.ndarray:
 
 
 _JOIN_PARTS = _bytes_table(b".:>?!&-").astype(np.int64)
-_WORD_BYTES = _bytes_table(
+_OTHER_BYTES = ~_bytes_table(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$" + bytes(range(128, 256))
 )
 
@@ -168,7 +168,7 @@ def _parents(order: Sequence[Range]) -> Iterator[tuple[Range, Range]]:
 def _definition_nodes(captures: Captures) -> dict[Range, str]:
     """Byte range of each definition -> its kind. What an import binds is not defined here."""
     kinds: dict[Range, str] = {}
-    for capture, nodes in sorted(captures.items(), key=lambda pair: _SPECIFIC.get(pair[0][11:], 0)):
+    for capture, nodes in sorted(captures.items(), key=lambda pair: (_SPECIFIC.get(pair[0][11:], 0), pair[0])):
         if capture.startswith("definition."):
             kind = capture[11:] if capture != "definition.enum" else "type"
             kinds.update(((node.start_byte, node.end_byte), kind) for node in nodes)
@@ -214,7 +214,7 @@ def _widened(order: Sequence[Range], spans: Iterable[Node]) -> dict[Range, int]:
     for node in spans:
         at = bisect_left(starts, node.start_byte)
         if at < len(order) and order[at][1] <= node.end_byte:
-            found[order[at]] = node.start_byte
+            found[order[at]] = min(node.start_byte, found.get(order[at], node.start_byte))
     return found
 
 
@@ -409,12 +409,14 @@ def _before_the_dot(source: bytes, starts: np.ndarray) -> tuple[tuple[str, ...],
     joined = (last == ord(".")) | ((last == ord(":")) & (before_last == ord(":")))
     joined |= (last == ord(">")) & (before_last == ord("-"))
     dotted = np.flatnonzero(joined)
+    if not len(dotted):
+        return (), found
     ends = starts[dotted]
     for _ in range(_LONGEST_JOIN):
         ends = ends - _JOIN_PARTS[text[ends]]
-    begins = np.where(_WORD_BYTES[text], 0, np.arange(1, len(text) + 1, dtype=np.int64))
-    np.maximum.accumulate(begins, out=begins)
-    firsts = begins[ends] - 1  # of the run of word bytes that ends here, counted in the source
+    # Where the run of word bytes that ends here begins, counted in the source: after the last other byte.
+    others = np.flatnonzero(_OTHER_BYTES[text])
+    firsts = others[np.searchsorted(others, ends, side="right") - 1]
     words: dict[bytes, int] = {}
     for at, first, end in zip(dotted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
         if first < end:
