@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
+import numpy as np
 from tree_sitter import Node
 
 from panlect.code.analysis import Chunk
 
 BUDGET = 950
 _WHITE = b" \t\r\n\f\v"
+_COUNTED = ~np.isin(np.arange(256), list(_WHITE))  # by byte
 _DEEPEST = 60  # deeper nesting is cut by lines: descending costs its depth times its length
 _CLOSED = BUDGET // 3  # a chunk this full does not reach out of the block it stands in
 
@@ -33,23 +35,55 @@ def cut_tree(root: Node, source: bytes) -> list[tuple[int, int]]:
 
 def cut_lines(source: bytes) -> list[tuple[int, int]]:
     """Byte ranges of the chunks of a blob without a parser: whole lines, cut at a blank one if there is."""
-    return _merge(((s, e, weight(source[s:e]), 0) for s, e in _paragraphs(source)), source)
+    return _merge(((s, e, weight(source[s:e]), 0) for s, e in _paragraphs(source, 0, len(source))), source)
+
+
+def cut_sections(source: bytes, starts: Sequence[int]) -> list[tuple[int, int]]:
+    """Byte ranges of a blob that may be cut at `starts` (ascending): small sections share a chunk, a large one
+    is cut by lines.
+    """
+    chunks: list[tuple[int, int]] = []
+    begin = end = size = 0
+    for start, stop in zip((0, *starts), (*starts, len(source)), strict=True):
+        for at, (piece_start, piece_end, piece) in enumerate(_fitting(source, start, stop)):
+            if size and (size + piece > BUDGET or (at == 0 and size >= _CLOSED)):
+                chunks.append((begin, end))
+                size = 0
+            if piece:
+                begin = begin if size else piece_start
+                end, size = piece_end, size + piece
+    if size:
+        chunks.append((begin, end))
+    return chunks
+
+
+def _fitting(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """A range with its weight, in one piece when it fits."""
+    size = weight(source[start:stop])
+    if size <= BUDGET:
+        yield start, stop, size
+    else:
+        yield from ((s, e, weight(source[s:e])) for s, e in _paragraphs(source, start, stop))
 
 
 def _pieces(root: Node, source: bytes) -> Iterator[Piece]:
     """Largest nodes within the budget, in order; what cannot be split by syntax is cut by lines."""
+    filled = np.zeros(len(source) + 1, dtype=np.int32)  # bytes of weight before each offset
+    np.cumsum(_COUNTED[np.frombuffer(source, dtype=np.uint8)], dtype=np.int32, out=filled[1:])
+    before = memoryview(filled.data)
     stack = [(root, 0)]
     while stack:
         node, depth = stack.pop()
         start, end = node.start_byte, node.end_byte
-        size = weight(source[start:end])
+        size = before[end] - before[start]
         if size <= BUDGET:
             if size:
                 yield start, end, size, depth
         elif node.child_count and depth < _DEEPEST:
-            stack.extend((child, depth + 1) for child in reversed(node.children))
+            depth += 1
+            stack.extend([(child, depth) for child in reversed(node.children)])
         else:
-            yield from ((s, e, weight(source[s:e]), depth) for s, e in _lines_within(source, start, end))
+            yield from ((s, e, before[e] - before[s], depth) for s, e in _lines_within(source, start, end))
 
 
 def _merge(pieces: Iterable[Piece], source: bytes) -> list[tuple[int, int]]:
@@ -88,17 +122,17 @@ def _lines_within(source: bytes, start: int, end: int) -> Iterator[tuple[int, in
         start = stop
 
 
-def _paragraphs(source: bytes) -> Iterator[tuple[int, int]]:
+def _paragraphs(source: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Runs of lines up to a blank one, each within the budget."""
-    begin = size = 0
-    for start, end in _lines_within(source, 0, len(source)):
+    begin, size = first, 0
+    for start, end in _lines_within(source, first, last):
         line = weight(source[start:end])
         if size and (size + line > BUDGET or (not line and size >= _CLOSED)):
             yield begin, start
             begin, size = start, 0
         size += line
     if size:
-        yield begin, len(source)
+        yield begin, last
 
 
 def to_chunks(source: bytes, ranges: Sequence[tuple[int, int]], scopes: Sequence[Scope]) -> tuple[Chunk, ...]:

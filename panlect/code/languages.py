@@ -27,6 +27,8 @@ Kind = Literal[
     "binary",
 ]
 
+Chunker = Literal["heading", "statement", "block", "key", "lines"]  # `sections.py` knows how
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -35,11 +37,13 @@ class Language:
     name: str
     family: str  # tsx and typescript are one language to the checks
     suffixes: tuple[str, ...] = ()
+    file_names: tuple[str, ...] = ()  # known by their whole name
     interpreters: tuple[str, ...] = ()  # of a shebang line, when the name says nothing
     grammar: str = ""  # "": cut by lines, and the analysis says so
     queries: tuple[str, ...] = ()  # files in queries/, read as one; symbols come from them
     test_names: re.Pattern[str] | None = None  # group "stem" is the name of what it tests, if it says
     exported: re.Pattern[str] | None = None  # names seen from outside; None: the query says (@exported)
+    chunker: Chunker = "lines"  # of a language without a grammar: where its files are cut
     analysed: bool = False  # whether the checks read it, so that a hunk in it counts as code
 
     def load(self) -> tree_sitter.Language:
@@ -47,7 +51,13 @@ class Language:
         return _grammar(self.grammar)
 
 
+_EVERYTHING = re.compile("")  # seen unless the query says @hidden
+_NOTHING = re.compile("(?!)")  # hidden unless the query says @public or @exported
 _JS_TESTS = re.compile(r"(?P<stem>.+?)[.\-_](?:test|spec)(?:-d)?\.[cm]?[jt]sx?$")
+_C_TESTS = re.compile(
+    r"(?:(?P<stem>.+?)(?:[_\-.](?:unit_?)?tests?|(?:Unit)?Tests?)|[Tt]ests?[_\-](?P<stem2>.+))"
+    r"\.(?:c|cc|cpp|cxx|c\+\+|cu|h|hh|hpp|hxx)"
+)
 
 TEXT = Language("text", "text")
 SCRIPT = Language("script", "text")  # a name without a suffix: its first line decides once it is read
@@ -87,8 +97,8 @@ LANGUAGES: tuple[Language, ...] = (
         family="javascript",
         suffixes=(".js", ".jsx", ".mjs", ".cjs"),
         interpreters=("node",),
-        grammar="tree_sitter_typescript:language_tsx",  # a superset; the checks do not rely on it
-        queries=("typescript.scm", "jsx.scm"),
+        grammar="tree_sitter_javascript:language",
+        queries=("javascript.scm", "jsx.scm"),
         test_names=_JS_TESTS,
     ),
     Language(
@@ -101,6 +111,137 @@ LANGUAGES: tuple[Language, ...] = (
         test_names=re.compile(r"(?P<stem>.+)_test\.go$"),
         analysed=True,
     ),
+    Language(
+        name="rust",
+        family="rust",
+        suffixes=(".rs",),
+        grammar="tree_sitter_rust:language",
+        queries=("rust.scm",),
+        exported=_NOTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)_tests?|test_(?P<stem2>.+)|tests?)\.rs"),
+    ),
+    Language(
+        name="java",
+        family="jvm",
+        suffixes=(".java",),
+        grammar="tree_sitter_java:language",
+        queries=("java.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)(?:Tests?|TestCase|IT|Spec)|Test(?P<stem2>[A-Z].*))\.java"),
+    ),
+    Language(
+        name="csharp",
+        family="csharp",
+        suffixes=(".cs", ".csx"),
+        grammar="tree_sitter_c_sharp:language",
+        queries=("csharp.scm",),
+        exported=_NOTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit|Integration)?(?:Tests?|Specs?)\.cs"),
+    ),
+    Language(
+        name="c",
+        family="c",
+        suffixes=(".c",),
+        grammar="tree_sitter_c:language",
+        queries=("c-family.scm", "c.scm"),
+        exported=_EVERYTHING,
+        test_names=_C_TESTS,
+    ),
+    Language(
+        name="cpp",
+        family="c",  # a .cpp file sees what a .c file defines
+        # A blob's language is settled by its path alone (it is part of the key of its analysis), and a .h may be
+        # either. The grammar of C++ reads C headers as well; that of C makes errors of every class.
+        suffixes=(
+            ".cpp",
+            ".cc",
+            ".cxx",
+            ".c++",
+            ".hpp",
+            ".hh",
+            ".hxx",
+            ".h++",
+            ".h",
+            ".inl",
+            ".ipp",
+            ".tpp",
+            ".cu",
+            ".cuh",
+        ),
+        grammar="tree_sitter_cpp:language",
+        queries=("c-family.scm", "cpp.scm"),
+        exported=_EVERYTHING,
+        test_names=_C_TESTS,
+    ),
+    Language(
+        name="ruby",
+        family="ruby",
+        suffixes=(".rb", ".rake", ".gemspec", ".ru"),
+        interpreters=("ruby", "jruby"),
+        file_names=("Gemfile", "Rakefile", "Guardfile", "Podfile", "Vagrantfile", "Brewfile", "Fastfile"),
+        grammar="tree_sitter_ruby:language",
+        queries=("ruby.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?:(?P<stem>.+)_(?:spec|test)|test_(?P<stem2>.+)|(?:spec|test)_helper)\.rb"),
+    ),
+    Language(
+        name="php",
+        family="php",
+        suffixes=(".php", ".phtml", ".php5", ".php7", ".inc"),
+        interpreters=("php",),
+        grammar="tree_sitter_php:language_php",
+        queries=("php.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Test|TestCase|Spec|Cest)\.php"),
+    ),
+    Language(
+        name="swift",
+        family="swift",
+        suffixes=(".swift",),
+        interpreters=("swift",),
+        grammar="tree_sitter_swift:language",
+        queries=("swift.scm",),
+        exported=_EVERYTHING,  # internal is seen in the whole module
+        test_names=re.compile(r"(?P<stem>.+?)(?:Tests?|Specs?|TestCase)\.swift"),
+    ),
+    Language(
+        name="kotlin",
+        family="jvm",
+        suffixes=(".kt", ".kts"),
+        grammar="tree_sitter_kotlin:language",
+        queries=("kotlin.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit)?(?:Tests?|Specs?|IT)\.kt"),
+    ),
+    Language(
+        name="scala",
+        family="jvm",
+        suffixes=(".scala", ".sc", ".sbt"),
+        grammar="tree_sitter_scala:language",
+        queries=("scala.scm",),
+        exported=_EVERYTHING,
+        test_names=re.compile(r"(?P<stem>.+?)(?:Unit)?(?:Tests?|Specs?|Suite|IT)\.scala"),
+    ),
+    Language("markdown", "markdown", (".md", ".mdx", ".markdown"), chunker="heading"),
+    Language("rest", "rest", (".rst",), chunker="heading"),
+    Language("sql", "sql", (".sql", ".ddl", ".pgsql", ".psql"), chunker="statement"),
+    Language(
+        name="shell",
+        family="shell",
+        suffixes=(".sh", ".bash", ".zsh", ".ksh", ".bats"),
+        file_names=(".bashrc", ".bash_profile", ".profile", ".zshrc", ".envrc"),
+        interpreters=("sh", "bash", "zsh", "ksh", "dash", "ash"),
+        chunker="block",
+    ),
+    Language("yaml", "yaml", (".yaml", ".yml"), chunker="key"),
+    Language("toml", "toml", (".toml",), ("Pipfile", "Cargo.lock", "poetry.lock"), chunker="key"),
+    Language("ini", "ini", (".ini", ".cfg", ".conf"), (".editorconfig", ".gitconfig"), chunker="key"),
+    Language("json", "json", (".json", ".jsonc", ".json5", ".webmanifest"), chunker="key"),
+    Language("dockerfile", "dockerfile", (".dockerfile",), ("Dockerfile", "Containerfile"), chunker="block"),
+    Language("makefile", "makefile", (".mk", ".mak"), ("Makefile", "GNUmakefile"), chunker="block"),
+    Language("proto", "proto", (".proto",), chunker="block"),
+    Language("graphql", "graphql", (".graphql", ".graphqls", ".gql"), chunker="block"),
+    Language("hcl", "hcl", (".tf", ".hcl", ".tfvars"), chunker="block"),
 )
 
 _TEST_DIRECTORIES = frozenset({"test", "tests", "testing", "__tests__", "spec", "specs", "testdata", "e2e"})
@@ -171,6 +312,11 @@ def _by_suffix() -> dict[str, Language]:
 
 
 @cache
+def _by_file_name() -> dict[str, Language]:
+    return {name.lower(): language for language in LANGUAGES for name in language.file_names}
+
+
+@cache
 def language_named(name: str) -> Language:
     """The row called `name`; KeyError when there is none."""
     return {language.name: language for language in (*LANGUAGES, TEXT, SCRIPT)}[name]
@@ -178,11 +324,10 @@ def language_named(name: str) -> Language:
 
 def language_of(path: str, head: bytes = b"") -> Language:
     """The language of a file by its name, else by its shebang in `head`, else `TEXT`."""
-    suffix = _suffix(path)
-    found = _by_suffix().get(suffix)
-    if found is not None:
+    found = language_by_name(path)
+    if found is not SCRIPT:
         return found
-    interpreter = "" if suffix else _interpreter(head)
+    interpreter = _interpreter(head)
     for language in LANGUAGES:
         if interpreter and interpreter in language.interpreters:
             return language
@@ -191,8 +336,15 @@ def language_of(path: str, head: bytes = b"") -> Language:
 
 def language_by_name(path: str) -> Language:
     """The language as far as the path alone tells it: `SCRIPT` where a shebang may still decide."""
-    suffix = _suffix(path)
-    return _by_suffix().get(suffix) or (TEXT if suffix else SCRIPT)
+    name = path[path.rfind("/") + 1 :].lower()
+    dot = name.rfind(".")
+    suffix = name[dot:] if 0 < dot < len(name) - 1 else ""
+    known = _by_file_name()
+    found = known.get(name) or _by_suffix().get(suffix)
+    if found is not None:
+        return found
+    # Dockerfile.dev and Makefile.am are told by what stands before the dot.
+    return known.get(name.partition(".")[0], TEXT) if suffix else SCRIPT
 
 
 def kind_of(path: str, head: bytes = b"") -> Kind:
@@ -267,10 +419,6 @@ def subject_stem(path: str) -> str:
     if match is None:
         return ""
     return next((found for found in match.groupdict().values() if found), "")
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
 
 
 def _interpreter(head: bytes) -> str:

@@ -225,7 +225,9 @@ def _column(table: bytes, column: bytes) -> str:
     return f"{table.decode('ascii').lower()}.{column.decode('ascii').lower()}"
 
 
-_TEXTS = frozenset({"text", "shell", "yaml", "dockerfile", "make", "markdown", "rst", "toml", "json"})
+_TEXTS = frozenset(
+    {"text", "shell", "yaml", "dockerfile", "makefile", "markdown", "rest", "toml", "json", "ini", "hcl"}
+)
 _READERS = (
     _Reader(
         _each(_ENV_CALL, "env"),

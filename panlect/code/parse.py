@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import tree_sitter
 
-from panlect.code import chunk, symbols, terms
+from panlect.code import chunk, sections, symbols, terms
 from panlect.code.analysis import Analysis
 from panlect.code.facts import FACTS_VERSION
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
@@ -19,6 +19,7 @@ from panlect.code.scopes import scope_facts
 
 ANALYSER_VERSION = f"3.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
+_MAX_DISORDER = 10**9  # of the children of each error, squared: half a second of a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,17 @@ def read(language: Language, source: bytes, *, with_facts: bool = True) -> Parse
     if reason:
         return Parsed(Analysis(language.name, "none", False, 0, skipped=reason))
     if not language.grammar:
-        return Parsed(_mentioning(_by_lines(language, source), language, source))
+        analysis = _by_lines(language, source)
+        return Parsed(_mentioning(analysis, language, source) if with_facts else analysis)
     with _cycles_left_alone():
         tree = parse(language, source)
-        analysis, facts = _by_syntax(language, tree.root_node, source), b""
+        facts = b""
         if with_facts and language.analysed:
             facts = scope_facts(tree.root_node, source, language.family).pack()
+        if _in_disorder(tree.root_node):
+            analysis = _by_lines(language, source, has_error=True)
+        else:
+            analysis = _by_syntax(language, tree.root_node, source)
         return Parsed(_mentioning(analysis, language, source) if with_facts else analysis, facts)
 
 
@@ -111,13 +117,33 @@ def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Ana
     )
 
 
-def _by_lines(language: Language, source: bytes) -> Analysis:
-    chunks = chunk.to_chunks(source, chunk.cut_lines(source), ())
+def _in_disorder(root: tree_sitter.Node) -> bool:
+    """Whether no query can be run on the tree: at each token of an error it looks at all that follow.
+
+    100 000 open brackets would take it five seconds, twice as many twenty.
+    """
+    disorder = 0
+    stack = [root] if root.has_error else []
+    while stack:
+        node = stack.pop()
+        if node.is_error:
+            disorder += node.child_count**2
+            if disorder > _MAX_DISORDER:
+                return True
+        stack.extend(child for child in node.children if child.has_error)
+    return False
+
+
+def _by_lines(language: Language, source: bytes, *, has_error: bool = False) -> Analysis:
+    marks = sections.marks_of(language.name, source)
+    starts = [mark.start for mark in marks]
+    ranges = chunk.cut_sections(source, starts) if marks else chunk.cut_lines(source)
+    chunks = chunk.to_chunks(source, ranges, sections.sections_of(marks, len(source)))
     return Analysis(
         language=language.name,
         parser="lines",
-        chunker="lines",
-        has_error=False,
+        chunker=language.chunker if marks else "lines",
+        has_error=has_error,
         lines=_line_count(source),
         chunks=chunks,
         postings=terms.postings_of(

@@ -7,13 +7,12 @@ needed again. Among 10^6 terms two collide with a probability of 4 in 10^7.
 from __future__ import annotations
 
 import re
-import sys
-from array import array
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
+
+import numpy as np
 
 from panlect.code.analysis import Postings
 
@@ -94,23 +93,26 @@ class _Ordinals(dict[str, int]):
 
 
 def postings_of(texts: Iterable[str]) -> Postings:
-    """The postings of a blob's chunks, by chunk and then by first occurrence."""
+    """The postings of a blob's chunks, by chunk and then by the word's first occurrence in the blob."""
     ordinals = _Ordinals()
-    words, chunks, counts = array("I"), array("I"), array("H")
-    for chunk, text in enumerate(texts):
-        found = Counter(_words(text))
-        words.extend(map(ordinals.__getitem__, found))
-        counts.extend(found.values())  # a chunk holds at most some 2000 words, so 16 bits are enough
-        chunks.extend([chunk] * len(found))
-    word, terms = array("I"), array("Q")
-    for ordinal, spelling in enumerate(ordinals):
-        ids = _word_ids(spelling)
-        terms.extend(ids)
-        word.extend([ordinal] * len(ids))
-    return Postings(*map(_little_endian, (words, chunks, counts, word, terms)))
-
-
-def _little_endian(column: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column.tobytes()
+    found: list[str] = []
+    ends = [0]
+    for text in texts:
+        found += _words(text)
+        ends.append(len(found))
+    if not found:
+        return Postings()
+    place = np.fromiter(map(ordinals.__getitem__, found), np.int64, len(found))
+    place += np.repeat(
+        np.arange(len(ends) - 1) * len(ordinals), np.diff(ends)
+    )  # chunk and word in one number
+    place, counts = np.unique(place, return_counts=True)
+    chunks, words = np.divmod(place, len(ordinals))
+    ids = list(map(_word_ids, ordinals))
+    return Postings(
+        words.astype("<u4").tobytes(),
+        chunks.astype("<u4").tobytes(),
+        counts.astype("<u2").tobytes(),  # a chunk holds at most some 2000 words
+        np.repeat(np.arange(len(ids), dtype="<u4"), list(map(len, ids))).tobytes(),
+        np.fromiter(chain.from_iterable(ids), "<u8").tobytes(),
+    )

@@ -21,12 +21,21 @@
 (source_file (var_declaration (var_spec (identifier) @name) @definition.variable))
 (source_file (var_declaration (var_spec_list (var_spec (identifier) @name) @definition.variable)))
 (struct_type (field_declaration_list (field_declaration name: (field_identifier) @name) @definition.field))
+(struct_type (field_declaration_list (field_declaration !name type: [
+  (type_identifier) @base
+  (generic_type type: (type_identifier) @base)
+  (qualified_type name: (_) @base)
+  (generic_type type: (qualified_type name: (_) @base))
+])))
+(interface_type (type_elem . [(type_identifier) @base (qualified_type name: (_) @base)] .))
 
 (import_spec name: (_)? @alias path: (_) @module) @import
 
 ; Uses of names.
 
 (call_expression function: (identifier) @reference.call)
+(type_conversion_expression type: (generic_type type: (type_identifier) @reference.call))
+(type_conversion_expression type: (generic_type type: (qualified_type name: (type_identifier) @reference.call)))
 (call_expression function: (selector_expression field: (field_identifier) @reference.call))
 (selector_expression field: (field_identifier) @reference.attribute)
 (type_identifier) @reference.type

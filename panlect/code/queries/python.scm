@@ -2,17 +2,21 @@
 ; @module, @imported and @alias to the @import; @span widens a definition to its decorators.
 
 (function_definition name: (identifier) @name body: (_) @body) @definition.function
-(decorated_definition
-  definition: (function_definition name: (identifier) @name body: (_) @body) @definition.function) @span
-(class_definition
-  body: (block (function_definition name: (identifier) @name body: (_) @body) @definition.method))
-(class_definition
-  body: (block
-    (decorated_definition
-      definition: (function_definition name: (identifier) @name body: (_) @body) @definition.method) @span))
 (class_definition name: (identifier) @name body: (_) @body) @definition.class
-(decorated_definition
-  definition: (class_definition name: (identifier) @name body: (_) @body) @definition.class) @span
+(decorated_definition) @span
+(class_definition
+  superclasses: (argument_list [
+    (identifier) @base
+    (attribute attribute: (identifier) @base)
+    (subscript value: (identifier) @base)
+    (subscript value: (attribute attribute: (identifier) @base))
+    (call function: (identifier) @base)
+  ]))
+(assignment left: (identifier) @name right: (lambda body: (_) @body)) @definition.function
+((assignment
+  left: (identifier) @_all
+  right: [(list (string (string_content) @exported.name)) (tuple (string (string_content) @exported.name))])
+  (#eq? @_all "__all__"))
 (module (expression_statement (assignment left: (identifier) @name) @definition.constant))
 (class_definition
   body: (block (expression_statement (assignment left: (identifier) @name) @definition.field)))

@@ -30,9 +30,22 @@ from panlect.code.languages import (
         ("tool", b"#!/usr/bin/env python3\n", "python"),
         ("tool", b"#!/usr/bin/env -S python3.12 -u\n", "python"),
         ("tool", b"#!/usr/local/bin/node\n", "javascript"),
-        ("tool", b"#!/bin/sh\n", "text"),
+        ("tool", b"#!/bin/sh\n", "shell"),
+        ("tool", b"#!/usr/bin/awk\n", "text"),
         ("tool.txt", b"#!/usr/bin/python\n", "text"),
-        ("README.md", b"", "text"),
+        ("README.md", b"", "markdown"),
+        ("cart.h", b"", "cpp"),
+        ("cart.c", b"", "c"),
+        ("Cart.JAVA", b"", "java"),
+        ("deploy/Dockerfile", b"", "dockerfile"),
+        ("Dockerfile.dev", b"", "dockerfile"),
+        ("web.dockerfile", b"", "dockerfile"),
+        ("Gemfile", b"", "ruby"),
+        ("Makefile", b"", "makefile"),
+        ("makefile.py", b"", "python"),
+        (".bashrc", b"", "shell"),
+        ("notes.", b"#!/bin/sh\n", "shell"),
+        ("x.unheard-of", b"#!/bin/sh\n", "text"),
         ("", b"", "text"),
     ],
 )
@@ -103,6 +116,33 @@ def test_kind_is_told_by_path_and_first_bytes(path: str, head: bytes, kind: str)
         ("web/button.spec.ts", True, "button"),
         ("web/__tests__/button.ts", True, ""),
         ("web/latest.ts", False, ""),
+        ("web/cart.test.mjs", True, "cart"),
+        ("src/CartTest.java", True, "Cart"),
+        ("src/TestCart.java", True, "Cart"),
+        ("src/CartIT.java", True, "Cart"),
+        ("src/Contest.java", False, ""),
+        ("src/Latest.java", False, ""),
+        ("src/CartTest.kt", True, "Cart"),
+        ("src/CartSpec.scala", True, "Cart"),
+        ("src/CartSuite.scala", True, "Cart"),
+        ("Shop/CartTests.cs", True, "Cart"),
+        ("Shop/Cart.cs", False, ""),
+        ("CartTests.swift", True, "Cart"),
+        ("app/cart_spec.rb", True, "cart"),
+        ("app/cart_test.rb", True, "cart"),
+        ("app/test_cart.rb", True, "cart"),
+        ("app/spec_helper.rb", True, ""),
+        ("src/CartTest.php", True, "Cart"),
+        ("src/Cart.php", False, ""),
+        ("tests/cart.rs", True, ""),
+        ("src/cart_test.rs", True, "cart"),
+        ("src/tests.rs", True, ""),
+        ("src/cart_test.cc", True, "cart"),
+        ("src/cart_unittest.cc", True, "cart"),
+        ("src/test_cart.c", True, "cart"),
+        ("src/CartTest.cpp", True, "Cart"),
+        ("src/contest.c", False, ""),
+        ("src/latest.h", False, ""),
     ],
 )
 def test_test_files_are_known_by_their_names(path: str, test: bool, stem: str) -> None:
@@ -122,4 +162,13 @@ def test_a_short_text_is_never_minified() -> None:
 
 def test_every_grammar_loads() -> None:
     for language in LANGUAGES:
-        assert language.load().abi_version >= 13
+        if language.grammar:
+            assert language.load().abi_version >= 13
+
+
+def test_no_name_belongs_to_two_languages() -> None:
+    for names in (
+        [s for row in LANGUAGES for s in row.suffixes],
+        [n for row in LANGUAGES for n in row.file_names],
+    ):
+        assert sorted(names) == sorted(set(names))

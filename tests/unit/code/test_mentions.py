@@ -14,8 +14,7 @@ from panlect.code.symbols import line_starts
 
 def said(path: str, source: str) -> list[tuple[str, str]]:
     raw = source.encode()
-    family = "sql" if path.endswith(".sql") else language_of(path, raw).family
-    return [(m.kind, m.name) for m in mentions_in(family, raw, line_starts(raw))]
+    return [(m.kind, m.name) for m in mentions_in(language_of(path, raw).family, raw, line_starts(raw))]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def said(path: str, source: str) -> list[tuple[str, str]]:
         ("a.cs", 'Environment.GetEnvironmentVariable("ASPNET_ENV")', [("env", "ASPNET_ENV")]),
         ("a.rb", "ENV.fetch('RAILS_ENV')", [("env", "RAILS_ENV")]),
         ("a.php", "getenv('APP_KEY')", [("env", "APP_KEY")]),
-        ("Deploy.txt", "run with ${PAYMENTS_URL}", [("env", "PAYMENTS_URL")]),
+        ("Deploy.md", "run with ${PAYMENTS_URL}", [("env", "PAYMENTS_URL")]),
         ("a.py", 'environment = "nothing"', []),
     ],
 )

@@ -33,7 +33,10 @@ def test_a_long_line_of_prose_is_read() -> None:
     assert analyse("a.md", b"word " * 1000).skipped == ""
 
 
-@pytest.mark.parametrize(("path", "parser"), [("a.py", "tree-sitter"), ("a.rs", "lines"), ("b.md", "lines")])
+@pytest.mark.parametrize(
+    ("path", "parser"),
+    [("a.py", "tree-sitter"), ("a.rs", "tree-sitter"), ("a.zig", "lines"), ("b.md", "lines")],
+)
 def test_an_analysis_says_what_read_it(path: str, parser: str) -> None:
     assert analyse(path, b"fn main() {}\n").parser == parser
 

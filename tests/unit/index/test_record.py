@@ -27,7 +27,7 @@ def test_what_was_read_says_by_whom_and_what_was_not_says_why() -> None:
     found = {record.path: record for record in records(entries, store, run)}
     assert {path: (r.language, r.parser, r.chunker, r.skipped) for path, r in found.items()} == {
         "a.py": ("python", "tree-sitter", "syntax", ""),
-        "notes.md": ("text", "lines", "lines", ""),
+        "notes.md": ("markdown", "lines", "lines", ""),
         "run": ("python", "tree-sitter", "syntax", ""),
         "minified.go": ("go", "none", "none", "minified"),
         "model.py": ("python", "none", "none", "LFS pointer"),
