@@ -20,6 +20,7 @@ from panlect.code.languages import is_test, subject_stem
 from panlect.code.terms import terms_of
 from panlect.context.pack import Item, estimate_tokens, pack
 from panlect.finding import Side
+from panlect.git.history import CoChange
 from panlect.index.snapshot import Snapshot
 from panlect.search.graph import Edge, definitions_of, innermost, name_weight, uses_of
 from panlect.search.lexical import Lexical
@@ -89,7 +90,13 @@ class _Asked:
 
 
 def gather_context(
-    change: Change, base: Snapshot, head: Snapshot, budget_tokens: int, lexical: Lexical | None = None
+    change: Change,
+    base: Snapshot,
+    head: Snapshot,
+    budget_tokens: int,
+    lexical: Lexical | None = None,
+    *,
+    history: CoChange | None = None,
 ) -> Context:
     """The context of `change` within `budget_tokens`; the same change gives the same context.
 
