@@ -43,7 +43,9 @@ class Postings:
 
 
 class Definition(NamedTuple):
-    """A named thing. `kind`: function, method, class, interface, type, constant, variable, field."""
+    """A named thing. `kind`: function, method, class, interface, type, constant, variable, field, module,
+    extension (adds members or bases to a type that is defined elsewhere, under that type's name).
+    """
 
     name: str
     qualified_name: str
@@ -53,15 +55,20 @@ class Definition(NamedTuple):
     signature: str  # one line, without the body
     parent: str = ""  # qualified name of what holds it
     exported: bool = True
+    bases: tuple[str, ...] = ()  # last names of what it extends, implements or embeds, as written
 
 
 class Reference(NamedTuple):
-    """A use of a name. `kind`: call, attribute, name, type. `enclosing`: the definition it stands in."""
+    """A use of a name. `kind`: call, attribute, name, type. `enclosing`: the definition it stands in.
+
+    `receiver`: the word before the dot (`cart` of `self.cart.total()`), "" where there is none.
+    """
 
     name: str
     kind: str
     line: int
     enclosing: str = ""
+    receiver: str = ""
 
 
 REFERENCE_KINDS = ("call", "type", "attribute", "name")
@@ -72,7 +79,8 @@ class References:
     """All uses of names in a blob as columns: there is one for every forty bytes of code.
 
     `name` u32 ordinals into `names`, `kind` u8 ordinals into REFERENCE_KINDS, `line` u32, `enclosing` u32:
-    one more than the ordinal of the definition around it, 0 for none. All little-endian, in text order.
+    one more than the ordinal of the definition around it, 0 for none; `receiver` u32: the same into
+    `receivers`. All little-endian, in text order.
     """
 
     names: tuple[str, ...] = ()
@@ -80,6 +88,8 @@ class References:
     kind: bytes = b""
     line: bytes = b""
     enclosing: bytes = b""
+    receivers: tuple[str, ...] = ()
+    receiver: bytes = b""
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -89,11 +99,12 @@ class References:
         if wanted is not None and wanted not in self.names:
             return
         chosen = None if wanted is None else self.names.index(wanted)
-        columns = zip(_u32(self.name), self.kind, _u32(self.line), _u32(self.enclosing), strict=True)
-        for name, kind, line, enclosing in columns:
+        numbers = map(_u32, (self.name, self.line, self.enclosing, self.receiver))
+        for name, line, enclosing, receiver, kind in zip(*numbers, self.kind, strict=True):
             if chosen is None or name == chosen:
                 around = definitions[enclosing - 1].qualified_name if enclosing else ""
-                yield Reference(self.names[name], REFERENCE_KINDS[kind], line, around)
+                before = self.receivers[receiver - 1] if receiver else ""
+                yield Reference(self.names[name], REFERENCE_KINDS[kind], line, around, before)
 
 
 def _u32(column: bytes) -> Sequence[int]:
@@ -112,9 +123,20 @@ class Import(NamedTuple):
     line: int
 
 
+class Mention(NamedTuple):
+    """A name that code shares with the world by a string: `kind` env, route, flag, config, table, column, feature."""
+
+    kind: str
+    name: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything known of one blob in one language. `parser` records what read it: tree-sitter or lines."""
+    """Everything known of one blob in one language.
+
+    `parser` records what read it (tree-sitter, lines, or none), `chunker` what cut it (syntax, lines, or none).
+    """
 
     language: str
     parser: str
@@ -125,5 +147,7 @@ class Analysis:
     definitions: tuple[Definition, ...] = ()
     references: References = References()
     imports: tuple[Import, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     generated: bool = False  # a comment near the top says that a tool wrote it
+    chunker: str = "none"
     skipped: str = ""  # why nothing was analysed: too large, not UTF-8, minified, binary, parser crashed

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgpack
 
-from panlect.code.analysis import Analysis, Chunk, Definition, Import, Postings, References
+from panlect.code.analysis import Analysis, Chunk, Definition, Import, Mention, Postings, References
 from panlect.code.parse import Parsed
 from panlect.code.terms import term_id
 
@@ -39,6 +39,7 @@ class Meta(NamedTuple):
     lines: int
     generated: bool
     skipped: str
+    chunker: str
 
 
 class SearchColumns(NamedTuple):
@@ -58,13 +59,16 @@ class SearchColumns(NamedTuple):
 
 
 class SymbolColumns(NamedTuple):
-    """Hashed names (u64, ascending) that the blob defines and uses, and its symbols, still packed."""
+    """Hashed names (u64, ascending) that the blob defines, uses, extends and mentions; its symbols, still packed."""
 
     defined: bytes
     used: bytes
+    extended: bytes
+    mentioned: bytes  # of `mention_key`
     definitions: bytes
     references: bytes
     imports: bytes
+    mentions: bytes
 
 
 def pack(parsed: Parsed) -> Packed:
@@ -77,6 +81,7 @@ def pack(parsed: Parsed) -> Packed:
         analysis.lines,
         analysis.generated,
         analysis.skipped,
+        analysis.chunker,
     )
     return Packed(_packb(meta), _packb(_search(analysis)), _packb(_symbols(analysis)), parsed.facts)
 
@@ -106,6 +111,11 @@ def definitions_of(symbols: SymbolColumns) -> tuple[Definition, ...]:
     return tuple(map(Definition._make, _unpackb(symbols.definitions)))
 
 
+def mentions_of(symbols: SymbolColumns) -> tuple[Mention, ...]:
+    """The mentions of a blob."""
+    return tuple(map(Mention._make, _unpackb(symbols.mentions)))
+
+
 def references_of(symbols: SymbolColumns) -> References:
     """The references of a blob."""
     return References(*_unpackb(symbols.references))
@@ -129,8 +139,10 @@ def unpack(meta: bytes, search: bytes, symbols: bytes) -> Analysis:
         definitions=definitions_of(names),
         references=references_of(names),
         imports=imports_of(names),
+        mentions=mentions_of(names),
         generated=head.generated,
         skipped=head.skipped,
+        chunker=head.chunker,
     )
 
 
@@ -163,10 +175,18 @@ def _symbols(analysis: Analysis) -> SymbolColumns:
     return SymbolColumns(
         _name_ids(sorted({d.name for d in analysis.definitions})),
         _name_ids(uses.names),
+        _name_ids(sorted({base for d in analysis.definitions for base in d.bases})),
+        _name_ids(sorted({mention_key(m.kind, m.name) for m in analysis.mentions})),
         _packb(analysis.definitions),
-        _packb((uses.names, uses.name, uses.kind, uses.line, uses.enclosing)),
+        _packb((uses.names, uses.name, uses.kind, uses.line, uses.enclosing, uses.receivers, uses.receiver)),
         _packb(analysis.imports),
+        _packb(analysis.mentions),
     )
+
+
+def mention_key(kind: str, name: str) -> str:
+    """Under which a mention is found: no name of code looks like it."""
+    return f"{kind}\0{name}"
 
 
 @lru_cache(maxsize=1 << 16)

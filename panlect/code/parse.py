@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import tree_sitter
@@ -14,9 +14,10 @@ from panlect.code import chunk, symbols, terms
 from panlect.code.analysis import Analysis
 from panlect.code.facts import FACTS_VERSION
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
+from panlect.code.mentions import mentions_in
 from panlect.code.scopes import scope_facts
 
-ANALYSER_VERSION = f"2.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
+ANALYSER_VERSION = f"3.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
 
 
@@ -44,20 +45,23 @@ def analyse(path: str, source: bytes) -> Analysis:
 
 
 def read(language: Language, source: bytes, *, with_facts: bool = True) -> Parsed:
-    """Analysis and facts of one blob from one parse, with the same promise as `analyse`."""
+    """Analysis and facts of one blob from one parse, with the same promise as `analyse`.
+
+    Without facts it is what search alone needs: the scope facts and the mentions are left out.
+    """
     if language is SCRIPT:
         language = language_of("", source)
     reason = unreadable(language, source)
     if reason:
         return Parsed(Analysis(language.name, "none", False, 0, skipped=reason))
     if not language.grammar:
-        return Parsed(_by_lines(language, source))
+        return Parsed(_mentioning(_by_lines(language, source), language, source))
     with _cycles_left_alone():
         tree = parse(language, source)
-        facts = b""
+        analysis, facts = _by_syntax(language, tree.root_node, source), b""
         if with_facts and language.analysed:
             facts = scope_facts(tree.root_node, source, language.family).pack()
-        return Parsed(_by_syntax(language, tree.root_node, source), facts)
+        return Parsed(_mentioning(analysis, language, source) if with_facts else analysis, facts)
 
 
 @contextmanager
@@ -93,6 +97,7 @@ def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Ana
     return Analysis(
         language=language.name,
         parser="tree-sitter",
+        chunker="syntax",
         has_error=root.has_error,
         lines=_line_count(source),
         chunks=chunks,
@@ -111,6 +116,7 @@ def _by_lines(language: Language, source: bytes) -> Analysis:
     return Analysis(
         language=language.name,
         parser="lines",
+        chunker="lines",
         has_error=False,
         lines=_line_count(source),
         chunks=chunks,
@@ -119,6 +125,10 @@ def _by_lines(language: Language, source: bytes) -> Analysis:
         ),
         generated=says_generated(source),
     )
+
+
+def _mentioning(analysis: Analysis, language: Language, source: bytes) -> Analysis:
+    return replace(analysis, mentions=mentions_in(language.family, source, symbols.line_starts(source)))
 
 
 def _line_count(source: bytes) -> int:

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import tree_sitter
 from tree_sitter import Node, QueryCursor
 
 from panlect.code.analysis import REFERENCE_KINDS, Definition, Import, References
 from panlect.code.languages import Language
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _MAX_SIGNATURE = 300
 _MAX_DEFINITIONS = 20_000  # of one blob: a file with more is data
@@ -30,6 +28,18 @@ _MAX_REFERENCES = 100_000
 # When several patterns match one node, the kind that says most wins.
 _SPECIFIC = {"method": 3, "class": 3, "interface": 3, "function": 2, "field": 1}
 _RECEIVERS = frozenset({"self", "cls", "this", "super"})
+_LONGEST_JOIN = 3  # bytes: `!!.` of Kotlin
+
+
+def _bytes_table(members: bytes) -> np.ndarray:
+    """256 truth values: which bytes are members."""
+    return np.isin(np.arange(256), np.frombuffer(members, dtype=np.uint8))
+
+
+_JOIN_PARTS = _bytes_table(b".:>?!&-").astype(np.int64)
+_WORD_BYTES = _bytes_table(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$@" + bytes(range(128, 256))
+)
 
 Captures = Mapping[str, Sequence[Node]]
 Span = tuple[int, int, str]  # start byte, end byte, qualified name
@@ -56,12 +66,13 @@ class _Named(NamedTuple):
     node_start: int  # without decorators
     body: int  # where the signature ends
     receiver: str
+    bases: tuple[str, ...]
 
 
 def symbols_of(language: Language, root: Node, source: bytes) -> Symbols:
     """Everything the language's query finds below `root`, in the order of the text."""
     captures = QueryCursor(_query(language)).captures(root)
-    lines = _line_starts(source)
+    lines = line_starts(source)
     named = list(_named(captures, source))
     definitions, spans = _qualify(named, captures, language.exported, source, lines)
     imports = tuple(_imports(captures, source, lines))
@@ -83,6 +94,9 @@ def _named(captures: Captures, source: bytes) -> Iterator[_Named]:
     widened = _widened(order, captures.get("span", ()))
     bodies = dict(reversed(_owned(order, captures.get("body", ()))))  # the first body counts
     receivers = dict(_owned(order, captures.get("receiver", ())))
+    bases: dict[tuple[int, int], dict[str, None]] = {}
+    for range_, node in _owned(order, captures.get("base", ())):
+        bases.setdefault(range_, {})[_text(node, source)] = None
     for range_, node in _owned(order, captures.get("name", ())):
         body = bodies.get(range_)
         receiver = receivers.get(range_)
@@ -95,6 +109,7 @@ def _named(captures: Captures, source: bytes) -> Iterator[_Named]:
             range_[0],
             body.start_byte if body is not None else range_[1],
             _text(receiver, source) if receiver is not None else "",
+            tuple(bases.get(range_, ())),
         )
 
 
@@ -162,8 +177,9 @@ def _qualify(
         else:
             public = one.node_start in exported or one.name in listed or (bool(parent) and outer)
         first, last = bisect_right(lines, one.start), bisect_right(lines, max(one.start, one.end - 1))
+        signature = _signature(one, source)
         definitions.append(
-            Definition(one.name, qualified, one.kind, first, last, _signature(one, source), parent, public)
+            Definition(one.name, qualified, one.kind, first, last, signature, parent, public, one.bases)
         )
         spans.append((one.start, one.end, qualified))
         around.append((one.start, one.end, qualified, public))
@@ -217,8 +233,6 @@ def _references(
     captures: Captures, source: bytes, spans: Sequence[Span], own_names: Sequence[int], lines: Sequence[int]
 ) -> References:
     """Uses of names with the definition around each; a name's own definition is none."""
-    import numpy as np
-
     nodes = [captures.get(f"reference.{kind}", ()) for kind in REFERENCE_KINDS]
     starts = np.array([node.start_byte for found in nodes for node in found], dtype=np.int64)
     ends = np.array([node.end_byte for found in nodes for node in found], dtype=np.int64)
@@ -243,19 +257,43 @@ def _references(
     is_receiver = np.zeros(len(table), dtype=bool)
     is_receiver[[table[name] for name in _RECEIVERS if name in table]] = True
     kept = ~is_receiver[ordinals]
+    before, receiver = _before_the_dot(source, starts[kept])
     return References(
         tuple(table),
         ordinals[kept].tobytes(),
         kinds[kept].tobytes(),
         line[kept].astype("<u4").tobytes(),
         _enclosing(starts, spans)[kept].astype("<u4").tobytes(),
+        before,
+        receiver.tobytes(),
     )
+
+
+def _before_the_dot(source: bytes, starts: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """The distinct words that stand right before `.name`, `::name`, `->name`; for each offset one more than
+    the ordinal of its word, 0 where none stands there. Read from the text: no grammar needs to help.
+    """
+    found = np.zeros(len(starts), dtype="<u4")
+    text = np.frombuffer(b"\0\0" + source, dtype=np.uint8)[1:]  # text[i] is the byte before source[i]
+    last, before_last = text[starts], text[starts - 1]
+    joined = (last == ord(".")) | ((last == ord(":")) & (before_last == ord(":")))
+    joined |= (last == ord(">")) & (before_last == ord("-"))
+    dotted = np.flatnonzero(joined)
+    ends = starts[dotted]
+    for _ in range(_LONGEST_JOIN):
+        ends = ends - _JOIN_PARTS[text[ends]]
+    begins = np.where(_WORD_BYTES[text], 0, np.arange(1, len(text) + 1, dtype=np.int64))
+    np.maximum.accumulate(begins, out=begins)
+    firsts = begins[ends] - 1  # of the run of word bytes that ends here, counted in the source
+    words: dict[bytes, int] = {}
+    for at, first, end in zip(dotted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
+        if first < end:
+            found[at] = words.setdefault(source[first:end], len(words)) + 1
+    return tuple(word.decode("utf-8", "replace") for word in words), found
 
 
 def _enclosing(starts: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
     """For each offset one more than the ordinal of the innermost span around it, 0 for none."""
-    import numpy as np
-
     offsets, owners = [0], [0]  # from offsets[i] on, owners[i] is innermost
     around: list[tuple[int, int]] = []
 
@@ -274,9 +312,8 @@ def _enclosing(starts: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
     return np.asarray(owners)[np.searchsorted(offsets, starts, side="right") - 1]
 
 
-def _line_starts(source: bytes) -> list[int]:
-    import numpy as np
-
+def line_starts(source: bytes) -> list[int]:
+    """The offset at which each line begins."""
     newlines = np.flatnonzero(np.frombuffer(source, dtype=np.uint8) == ord("\n"))
     return [0, *(newlines + 1).tolist()]
 

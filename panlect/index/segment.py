@@ -61,10 +61,12 @@ class ChunkSegment:
 
 @dataclass(frozen=True, slots=True)
 class NameSegment:
-    """Which files define and which use a name, by hashed name."""
+    """Which files define, use, extend or mention a name, by hashed name."""
 
     defined: Inverted
     used: Inverted
+    extended: Inverted
+    mentioned: Inverted
 
 
 def chunk_segment(paths: Sequence[str], columns: Sequence[bytes | None]) -> ChunkSegment:
@@ -150,8 +152,10 @@ def name_segment(columns: Sequence[bytes | None]) -> NameSegment:
     """The names of the files whose `symbols` columns are given in order."""
     found = [(file, symbols_of(column)) for file, column in enumerate(columns) if column is not None]
     return NameSegment(
-        _invert_names([(file, names.defined) for file, names in found]),
-        _invert_names([(file, names.used) for file, names in found]),
+        *(
+            _invert_names([(file, getattr(names, kind)) for file, names in found])
+            for kind in NameSegment.__dataclass_fields__
+        )
     )
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from panlect.code.analysis import Analysis, Definition, Reference
+from panlect.code.analysis import Analysis, Definition, Import, Mention, Reference
 from panlect.code.facts import FileFacts
 from panlect.code.languages import is_test, kind_of, language_by_name, subject_stem
 from panlect.code.packed import (
@@ -18,6 +18,9 @@ from panlect.code.packed import (
     Meta,
     chunks_of,
     definitions_of,
+    imports_of,
+    mention_key,
+    mentions_of,
     meta_of,
     name_id,
     references_of,
@@ -308,6 +311,25 @@ class Snapshot:
     def files_using(self, name: str) -> tuple[str, ...]:
         """The files that use this name, by path."""
         return self._files_with(name, [files.names.used for files in (self._root, self._delta)])
+
+    def files_extending(self, name: str) -> tuple[str, ...]:
+        """The files with a definition that names this one among its bases, by path."""
+        return self._files_with(name, [files.names.extended for files in (self._root, self._delta)])
+
+    def files_mentioning(self, kind: str, name: str) -> tuple[str, ...]:
+        """The files that mention this environment variable, route, table ..., by path."""
+        key = mention_key(kind, name)
+        return self._files_with(key, [files.names.mentioned for files in (self._root, self._delta)])
+
+    def mentions(self, path: str) -> tuple[Mention, ...]:
+        """What a file shares with the world by strings, in the order of its text."""
+        column = self._column("symbols", path)
+        return () if column is None else mentions_of(symbols_of(column))
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        """The imports of a file, in the order of its text."""
+        column = self._column("symbols", path)
+        return () if column is None else imports_of(symbols_of(column))
 
     def _files_with(self, name: str, inverted: Sequence[Inverted]) -> tuple[str, ...]:
         root, delta = (one.row(name_id(name))[0].tolist() for one in inverted)

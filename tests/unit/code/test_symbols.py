@@ -265,7 +265,32 @@ def test_references_know_the_definition_they_stand_in(
     path: str, source: str, reference: tuple[str, str, int, str]
 ) -> None:
     analysis = analyse(path, source.encode())
-    assert reference in [tuple(found) for found in analysis.references.rows(analysis.definitions)]
+    assert reference in [tuple(found)[:4] for found in analysis.references.rows(analysis.definitions)]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "receiver"),
+    [
+        ("self.cart.total()", "total", "cart"),
+        ("größe.total()", "total", "größe"),
+        ("total()", "total", ""),
+        ("make().total()", "total", ""),
+        ("x[0].total()", "total", ""),
+        ("a if b else total()", "total", ""),
+        ("{key:total()}", "total", ""),
+        ("a>total()", "total", ""),
+        (".total()", "total", ""),
+    ],
+)
+def test_references_know_the_word_before_the_dot(source: str, name: str, receiver: str) -> None:
+    analysis = analyse("a.py", source.encode())
+    assert [r.receiver for r in analysis.references.rows(analysis.definitions, name)] == [receiver]
+
+
+@pytest.mark.parametrize("join", ["?.", "!."])
+def test_a_receiver_may_be_joined_by_more_than_a_dot(join: str) -> None:
+    analysis = analyse("a.ts", f"cart{join}total()".encode())
+    assert [r.receiver for r in analysis.references.rows(analysis.definitions, "total")] == ["cart"]
 
 
 def test_a_definition_is_no_reference_to_itself() -> None:
@@ -284,7 +309,7 @@ def test_references_of_one_name_are_found_without_the_others() -> None:
 def test_positions_count_bytes_not_characters() -> None:
     source = "# ünïcödé 漢字\nname = 'é'; größe(name)\ndef über(): return größe()\n".encode()
     analysis = analyse("a.py", source)
-    found = [tuple(r) for r in analysis.references.rows(analysis.definitions)]
+    found = [tuple(r)[:4] for r in analysis.references.rows(analysis.definitions)]
     assert ("größe", "call", 2, "") in found
     assert ("größe", "call", 3, "über") in found
 
