@@ -16,7 +16,7 @@ from panlect.git.run import Limits, checked_sha
 
 MAX_COMMITS = 3000
 MAX_FILES = 30  # of a commit: what changes more is a sweep, and says nothing of any two of its files
-HALF_LIFE = 500  # commits after which one counts half
+HALF_LIFE = 300  # commits after which one counts half
 _LIMITS = Limits(seconds=20, output_bytes=32 * 1024 * 1024)
 
 
@@ -67,7 +67,7 @@ class CoChange:
             commits += 1
             others = [path for path in changed if path not in asked]
             for path in others:
-                weight[path] += recency / len(others) ** 0.5
+                weight[path] += recency / len(others)
                 common[path] += 1
         scored = [(weight[path] / (1 + total[path]) ** 0.5, path) for path in weight]
         return tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,17 @@ class Lexical:
             numbers.append(segment.file + len(paths))
             paths.extend(own_paths)
         return self._joined(numbers, np.int64), paths
+
+    def best_of(self, scores: Array, paths: Collection[str]) -> dict[str, int]:
+        """The chunk with the highest positive score in each of these files; the first one of equal ones."""
+        numbers, names = self.files()
+        wanted = {names.index(path): path for path in paths if path in names}
+        found: dict[str, int] = {}
+        for chunk in np.flatnonzero(np.isin(numbers, list(wanted)) & (scores > 0)).tolist():
+            path = wanted[int(numbers[chunk])]
+            if path not in found or scores[chunk] > scores[found[path]]:
+                found[path] = chunk
+        return found
 
     def by_hash(self) -> dict[bytes, list[int]]:
         """Chunk hash -> the chunks with that content, for vectors that are kept by content."""
