@@ -2,6 +2,8 @@
 
     python -m bench.context --repo PATH [--cases FILE] [--seed N] [--limit N] [--json FILE]
 
+--repo may stand there several times, also as NAME=PATH; with --cases, once.
+
 A case is a base commit, a diff, and the truth: files that a reviewer of this diff should see. With --cases
 they are read (JSON lines of base, diff, truth); else they are mined from the history, no network needed:
 commits that are no merges and change 2 to 12 source files (files of a language that Panlect reads symbols
@@ -20,7 +22,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import calibration_ms, circumstances, write_result
-from bench.retrieval import quality
+from bench.retrieval import Quality, mean, quality
 from panlect.change import Change, read_change
 from panlect.code.languages import kind_of, language_of
 from panlect.code.terms import terms_of
@@ -45,6 +47,7 @@ from panlect.index.memory import MemoryStore
 from panlect.index.snapshot import Snapshot
 from panlect.search.lexical import Lexical
 
+TUNED_ON = ("celery", "django", "express", "prometheus")  # the weights of context and search
 FEWEST, MOST = 2, 12  # changed source files of a commit that makes a case
 _COMMITS = 1500  # of the history are looked at
 _BUDGET = 8000  # tokens
@@ -233,7 +236,9 @@ def opened(bases: Bases, case: Case) -> Iterator[tuple[Change, Snapshot, Snapsho
 def plain_bm25(lexical: Lexical, diff: str, changed: Collection[str]) -> list[str]:
     """Every file outside the diff by BM25 of the added and removed lines, as its best chunk; best first."""
     rows = [line[1:] for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    scores = lexical.scores({term: float(times) for term, times in Counter(terms_of("\n".join(rows))).items()})
+    scores = lexical.scores(
+        {term: float(times) for term, times in Counter(terms_of("\n".join(rows))).items()}
+    )
     numbers, paths = lexical.files()
     best = np.zeros(len(paths))
     np.maximum.at(best, numbers, scores)
@@ -244,22 +249,77 @@ def plain_bm25(lexical: Lexical, diff: str, changed: Collection[str]) -> list[st
 # The report
 
 
-def run(path: Path, cases_file: Path | None, seed: int, limit: int) -> dict[str, Any]:
-    """Measure one repository."""
-    calibration, began = calibration_ms(), time.perf_counter()
+def run(repositories: Mapping[str, Path], cases_file: Path | None, seed: int, limit: int) -> dict[str, Any]:
+    """Measure each of these repositories, and the means of those that the weights were not chosen on."""
+    calibration = calibration_ms()
+    rows = [measure(name, path, cases_file, seed, limit) for name, path in repositories.items()]
+    untouched = [row for row in rows if not row.tuned_on]
+    return {
+        **circumstances(calibration),
+        "task": "one file of a commit -> the other source files of the commit",
+        "budget_tokens": _BUDGET,
+        "seed": None if cases_file else seed,
+        "repositories": [row.as_json() for row in rows],
+        "mean_of_untouched": {
+            "repositories": [row.name for row in untouched],
+            "panlect": mean([row.panlect for row in untouched]).as_json(),
+            "bm25": mean([row.bm25 for row in untouched]).as_json(),
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One repository."""
+
+    name: str
+    cases: int
+    bases: int
+    seconds: float
+    panlect: Quality
+    bm25: Quality
+
+    @property
+    def tuned_on(self) -> bool:
+        """Whether the weights were chosen looking at it."""
+        return self.name in TUNED_ON
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the result."""
+        return {
+            "name": self.name,
+            "tuned_on": self.tuned_on,
+            "cases": self.cases,
+            "bases": self.bases,
+            "seconds": round(self.seconds, 1),
+            "panlect": self.panlect.as_json(),
+            "bm25": self.bm25.as_json(),
+        }
+
+
+def measure(name: str, path: Path, cases_file: Path | None, seed: int, limit: int) -> Measured:
+    """The cases of one repository, read or mined."""
+    began = time.perf_counter()
     repository = open_repository(path)
     cases = read_cases(cases_file) if cases_file else mine_cases(repository, seed=seed, limit=limit)
     found = list(answers(repository, cases))
-    return {
-        **circumstances(calibration),
-        "repository": path.resolve().name,
-        "cases": len(cases),
-        "bases": len({case.base for case in cases}),
-        "seed": None if cases_file else seed,
-        "seconds": round(time.perf_counter() - began, 1),
-        "panlect": quality((one.panlect, one.case.truth) for one in found).as_json(),
-        "bm25": quality((one.bm25, one.case.truth) for one in found).as_json(),
-    }
+    return Measured(
+        name,
+        len(cases),
+        len({case.base for case in cases}),
+        time.perf_counter() - began,
+        quality((one.panlect, one.case.truth) for one in found),
+        quality((one.bm25, one.case.truth) for one in found),
+    )
+
+
+def named(given: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH, or a path whose folder is the name."""
+    found: dict[str, Path] = {}
+    for one in given:
+        name, _, path = one.rpartition("=")
+        found[name or Path(path).resolve().name] = Path(path)
+    return found
 
 
 def main() -> None:
@@ -267,22 +327,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repo", type=Path, required=True, help="a git repository with its history")
+    parser.add_argument("--repo", action="append", required=True, help="a git repository with its history")
     parser.add_argument("--cases", type=Path, help="JSON lines of base, diff, truth")
     parser.add_argument("--seed", type=int, default=1, help="which cases are mined")
     parser.add_argument("--limit", type=int, default=150, help="how many cases are mined at most")
     parser.add_argument("--json", type=Path, help="where to write the result")
     options = parser.parse_args()
-    result = run(options.repo, options.cases, options.seed, options.limit)
+    if options.cases and len(options.repo) > 1:
+        parser.error("--cases are those of one --repo")
+    result = run(named(options.repo), options.cases, options.seed, options.limit)
     write_result(options.json, result)
     calibration = result["calibration_ms"]
-    print(
-        f"{result['cases']} cases on {result['bases']} bases in {result['seconds']} s;"
-        f" calibration {calibration['before']} ms before, {calibration['after']} ms after"
-    )
-    for side in ("bm25", "panlect"):
-        one = result[side]
-        print(f"{side} R@5 {one['R@5']:.3f} R@10 {one['R@10']:.3f} MRR {one['MRR']:.3f} (n={one['n']})")
+    print(f"calibration {calibration['before']} ms before, {calibration['after']} ms after")
+    for row in result["repositories"]:
+        print(f"{row['name']}: {row['cases']} cases on {row['bases']} bases in {row['seconds']} s")
+        for side in ("bm25", "panlect"):
+            print(f"{row['name']:<12} {side:<8} {_line(row[side])}")
+    if len(result["repositories"]) > 1:
+        mean_row = result["mean_of_untouched"]
+        for side in ("bm25", "panlect"):
+            print(f"{'mean of ' + ', '.join(mean_row['repositories'])} {side:<8} {_line(mean_row[side])}")
+
+
+def _line(figures: Mapping[str, Any]) -> str:
+    return f"R@5 {figures['R@5']:.3f} R@10 {figures['R@10']:.3f} MRR {figures['MRR']:.3f} (n={figures['n']})"
 
 
 if __name__ == "__main__":

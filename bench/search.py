@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import calibration_ms, circumstances, write_result
-from bench.retrieval import Quality, mean, quality
+from bench.retrieval import Quality, quality
 from panlect.code.languages import is_test
 from panlect.index.memory import MemoryRepository
 from panlect.index.snapshot import Snapshot

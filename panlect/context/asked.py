@@ -100,9 +100,7 @@ def within(line: int, runs: Iterable[tuple[int, int]]) -> bool:
     return any(first <= line <= last for first, last in runs)
 
 
-def _touched(
-    snapshot: Snapshot, path: str, side: Side, runs: Sequence[tuple[int, int]]
-) -> Iterator[Touched]:
+def _touched(snapshot: Snapshot, path: str, side: Side, runs: Sequence[tuple[int, int]]) -> Iterator[Touched]:
     """The innermost definitions around or inside the changed lines."""
     definitions = snapshot.definitions(path)
     seen: set[str] = set()

@@ -31,9 +31,11 @@ def relatives(change: Change, asked: Asked, base: Snapshot, head: Snapshot) -> l
     """Everything of that kind outside the change, in the order of the change."""
     found = [
         *(one for touched in asked.touched for one in _of_class(touched, base, head)),
-        *_of_mentions(change, asked, base, head),
+        *_of_mentions(change, base, head),
     ]
-    unique = {(one.path, one.first, one.reason): one for one in reversed(found) if one.path not in asked.paths}
+    unique = {
+        (one.path, one.first, one.reason): one for one in reversed(found) if one.path not in asked.paths
+    }
     return list(reversed(unique.values()))
 
 
@@ -72,7 +74,7 @@ def _owner(touched: Touched, snapshot: Snapshot) -> DefinitionSite | None:
     return None
 
 
-def _of_mentions(change: Change, asked: Asked, base: Snapshot, head: Snapshot) -> Iterator[Relative]:
+def _of_mentions(change: Change, base: Snapshot, head: Snapshot) -> Iterator[Relative]:
     """Who else names a route, a variable of the environment, a flag, a table that the changed lines name."""
     names: dict[tuple[str, str], None] = {}
     for file in change.files:

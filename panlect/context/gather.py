@@ -23,7 +23,7 @@ from panlect.finding import Side
 from panlect.git.history import CoChange, Together
 from panlect.index.snapshot import Snapshot
 from panlect.search.graph import Edge, definitions_of, name_weight, uses_of
-from panlect.search.lexical import Lexical
+from panlect.search.lexical import Lexical, lexical_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -70,7 +70,7 @@ def gather_context(
     Pass `lexical` to reuse the columns of `head` for several changes, and the `history` before `base` as a
     prior: it has to end there, or it would know what the change is about to be.
     """
-    lexical = lexical or Lexical(head)
+    lexical = lexical or lexical_of(head)
     asked = ask(change, base, head, lexical)
     edges = {name: uses_of(head, name) for name in asked.changed_names}
     related = relatives(change, asked, base, head)
@@ -215,7 +215,9 @@ def _similar(asked: Asked, lexical: Lexical, chunk_scores: Array) -> Iterator[_P
     top = max((chunk_scores[chunk] for chunk, _ in others), default=1.0)
     for chunk, at in others:
         score = _SIMILAR * float(chunk_scores[chunk] / top)
-        yield _Place(at.path, at.start_line, at.end_line, "code with the words of the change", score, "similar")
+        yield _Place(
+            at.path, at.start_line, at.end_line, "code with the words of the change", score, "similar"
+        )
 
 
 def _candidates(

@@ -15,7 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _PIECE = re.compile(r"[^\W\d_]+|\d+|\n+|[^\w\s]|_")
-_OF_FILE, _OF_KIND, _OF_WORDS = 1.0, 0.5, 2.0  # what a file, a kind of reason, all words of a change are worth
+_OF_FILE, _OF_KIND, _OF_WORDS = (
+    1.0,
+    0.5,
+    2.0,
+)  # what a file, a kind of reason, all words of a change are worth
 
 
 def estimate_tokens(text: str) -> int:
@@ -67,11 +71,12 @@ class Worth:
         score = max(0.0, one.item.score)
         of_file, of_kind = self._files.get(one.item.path, 0.0), self._kinds.get(one.kind, 0.0)
         fresh = sum(self.weights.get(word, 0.0) for word in sorted(one.words - self._words))
-        return (
+        gained: float = (
             _OF_FILE * ((of_file + score) ** 0.5 - of_file**0.5)
             + _OF_KIND * ((of_kind + score) ** 0.5 - of_kind**0.5)
             + _OF_WORDS * fresh
         )
+        return gained
 
     def take(self, one: Candidate) -> None:
         """Count it in."""
@@ -106,7 +111,8 @@ def fill(apart: Sequence[Candidate], budget: int, weights: Mapping[int, float]) 
 
     Gains only fall, so one that was computed earlier is a bound: most are never computed again.
     """
-    value, left, chosen = Worth(weights), budget, []
+    value, left = Worth(weights), budget
+    chosen: list[Candidate] = []
     fitting = [one for one in apart if one.item.tokens <= budget]
     heap = [(-value.gain(one) / _cost(one), at, 0) for at, one in enumerate(fitting)]
     heapq.heapify(heap)
