@@ -14,6 +14,7 @@ from panlect.search.graph import bases_of, derived_from, member
 _TOO_SHARED = 30  # files: a string that more of them hold joins nothing
 _MAX_MENTIONS = 100  # of a change that are followed
 _MAX_PLACES = 5  # of one mention
+_SAID = {"env": "environment variable", "feature": "feature flag", "config": "setting", "flag": "option"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def _of_class(touched: Touched, base: Snapshot, head: Snapshot) -> Iterator[Rela
         for site in derived_from(head, own.name):
             first = site.definition.start_line
             reason = f"extends {own.qualified_name}, line {first}"
-            yield Relative(site.path, first, first, reason, 0.5)
+            yield Relative(site.path, first, first, reason, 1.0)
     owner = _owner(touched, base if touched.side is Side.BASE else head)
     if owner is None:
         return
@@ -92,4 +93,10 @@ def _of_mentions(change: Change, base: Snapshot, head: Snapshot) -> Iterator[Rel
         for path in files:
             lines = [one.line for one in head.mentions(path) if (one.kind, one.name) == (kind, name)]
             for line in lines[:_MAX_PLACES]:
-                yield Relative(path, line, line, f"names the same {kind} {name}, line {line}", 1 / len(files))
+                yield Relative(
+                    path,
+                    line,
+                    line,
+                    f"names the same {_SAID.get(kind, kind)} {name}, line {line}",
+                    1 / len(files),
+                )
