@@ -96,9 +96,7 @@ def start_serve(settings: Settings) -> None:
         lambda record: record.levelno >= logging.WARNING
     )  # we report ourselves
     serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=60))
-    targets = [
-        serve.RunTarget(target=app, name=name, route_prefix=prefix) for name, app, prefix in laptop(settings)
-    ]
+    targets = [serve.RunTarget(target=app, name=name, route_prefix=prefix) for name, app, prefix in laptop()]
     serve.run_many(targets, blocking=False)  # all at once: the proxy is reconfigured once
 
 

@@ -17,7 +17,7 @@ from panlect.metrics import RUNS
 from panlect.redact import log_ids
 from panlect.review.pull_request import Workshop, publish_review, review_pull_request
 from panlect.review.sync import sync
-from panlect.wiring import Services, embedding_model_id
+from panlect.wiring import Services, embedding_spec
 
 Execute = Callable[[Lease], Awaitable[object]]
 
@@ -65,8 +65,16 @@ async def index_commit(services: Services, lease: Lease) -> None:
         plan = await asyncio.to_thread(plan_commit, mirror, subject.commit_sha, store)
         many = len(plan.unseen) > settings.bulk_threshold or bool(subject.detail.get("bulk"))
         if many and services.submit_bulk is not None:
+
+            async def wanted() -> None:
+                await note_progress(services.db, subject, {})
+
             await services.submit_bulk(
-                lease.run.id, lease.run.attempt, limit=settings.bulk_limit, timeout_s=settings.bulk_timeout_s
+                lease.run.id,
+                lease.run.attempt,
+                limit=settings.bulk_limit,
+                timeout_s=settings.bulk_timeout_s,
+                wanted=wanted,
             )
             return
         await _index_here(services, subject, mirror, plan, store)
@@ -75,14 +83,19 @@ async def index_commit(services: Services, lease: Lease) -> None:
 async def _index_here(
     services: Services, subject: IndexSubject, mirror: Repository, plan: Plan, store: PostgresStore
 ) -> None:
+    ref = str(subject.detail.get("ref", ""))
+
     def analyse() -> Active:
         keep(store, analysed(mirror, plan.unseen))
-        return activate(store, subject.repository_id, plan)
+        return activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
+
+    async def note(vectors: int) -> None:
+        await note_progress(services.db, subject, {"vectors": vectors})
 
     await note_progress(services.db, subject, {"files": len(plan.entries), "unseen": len(plan.unseen)})
     active = await asyncio.to_thread(analyse)
-    await note_progress(services.db, subject, {"searchable": True, "chunks": len(active.hashes)})
+    await note_progress(services.db, subject, {"searchable": True, "chunks": active.chunks})
     if services.embedder is not None:
-        model = embedding_model_id(services.settings.embed_model)
-        made = await fill_vectors(store, subject.repository_id, active, model, services.embedder)
-        await note_progress(services.db, subject, {"vectors": len(active.hashes), "embedded": made})
+        spec = embedding_spec(services.settings)
+        made = await fill_vectors(store, subject.repository_id, active, spec, services.embedder, note)
+        await note_progress(services.db, subject, {"vectors": active.chunks, "embedded": made})

@@ -1,76 +1,275 @@
-"""`python -m jobs.index_repo --run ID`: the driver of one bulk index job, submitted to Ray.
+"""Bulk indexing as a Ray job: `ray job submit ... -- python -m jobs.index_repo --repo NAME | --all --shard 0/4`.
 
-The run's row says what to index. Text is searchable as soon as the snapshot is active; vectors fill in behind.
+The server submits the same with `--run ID`, whose row says what to index. Text is searchable as soon as the
+snapshot is active; vectors fill in behind. A job that is killed loses nothing that was stored: the next one
+goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
-from panlect.errors import PanlectError
-from panlect.index.commit import activate, plan_commit, unembedded
-from panlect.index.runs import IndexSubject, find_subject, mirror_of, note_progress
+from panlect.db.sql import query
+from panlect.errors import BadInputError, PanlectError
+from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
+from panlect.index.models import key_of
+from panlect.index.runs import IndexSubject, Pace, find_subject, mirror_of, note_progress
 from panlect.index.store import PostgresStore
+from panlect.ledger.leases import Heartbeat
+from panlect.ledger.runs import Lease, RunStatus, create_run, find_run
+from panlect.queue import wake_run
+from panlect.review.sync import new_index
 from panlect.settings import load
 from panlect.wiring import Services
-from pipelines.bulk_index import Where, analyse_blobs, embed_chunks
+from pipelines.bulk_index import Source, analyse_blobs, embed_chunks
+
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    organisation: str
+    full_name: str  # "" for every repository
+    shard: int
+    of: int
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedRepository:
+    """A repository to index."""
+
+    id: UUID
+    connection_id: UUID
+    full_name: str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Index what the run says; 0 when it did."""
-    parser = argparse.ArgumentParser(
-        prog="python -m jobs.index_repo", description="Index one repository in bulk."
-    )
-    parser.add_argument("--run", type=UUID, required=True, help="id of an index run")
-    given = parser.parse_args(arguments)
+    """Index what is asked for; 0 when all of it is indexed."""
+    given = _parser().parse_args(arguments)
     try:
-        asyncio.run(_index(given.run))
+        if given.run:
+            return asyncio.run(_index_run(given.run))
+        shard, of = given.shard
+        wanted = Wanted(given.organisation, given.repo or "", shard, of, given.ref)
+        return asyncio.run(_index_all(wanted))
     except PanlectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.index_repo",
+        description="Index repositories in bulk on this Ray cluster. What is indexed already costs nothing.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=UUID, help="id of an index run (the server's own way)")
+    what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
+    what.add_argument("--all", action="store_true", help="every connected repository")
+    parser.add_argument(
+        "--shard",
+        type=shard_of,
+        default=(0, 1),
+        metavar="I/N",
+        help="with --all: the I-th of N parts, from 0",
+    )
+    parser.add_argument("--ref", default="", help="a branch to index beside the default one")
+    parser.add_argument("--organisation", default="default", metavar="SLUG", help="whose repositories")
+    return parser
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """`0/4` as (0, 4). Raises ArgumentTypeError for anything else."""
+    part, _, of = text.partition("/")
+    if not (part.isdigit() and of.isdigit() and int(part) < int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N with I from 0 to N-1, as in 0/4")
+    return int(part), int(of)
+
+
+async def _index_run(run_id: UUID) -> int:
+    """The job of a run that the server's worker holds and waits for."""
+    services = await wiring.opened(load())
+    try:
+        await _index(services, await find_subject(services.db, run_id))
+    finally:
+        await services.close()
     return 0
 
 
-async def _index(run_id: UUID) -> None:
+async def _index_all(wanted: Wanted) -> int:
+    """Each repository as a run of its own, worked on here, one after the other."""
     services = await wiring.opened(load())
     try:
-        subject = await find_subject(services.db, run_id)
-        await asyncio.to_thread(_index_in_bulk, services, subject, asyncio.get_running_loop())
+        organisation_id, repositories = await connected(services, wanted)
+        failed = 0
+        for number, one in enumerate(repositories, start=1):
+            print(f"[{number}/{len(repositories)}] {one.full_name}", flush=True)
+            status, said = await _index_one(services, organisation_id, one, wanted.ref)
+            print(f"[{number}/{len(repositories)}] {one.full_name}: {status} {said}".rstrip(), flush=True)
+            failed += status is not RunStatus.DONE
+        print(f"{len(repositories) - failed} indexed, {failed} failed", flush=True)
     finally:
         await services.close()
+    return 1 if failed else 0
+
+
+async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[ConnectedRepository]]:
+    """The organisation and its repositories that are meant. Raises BadInputError when there are none such."""
+    async with services.db.system() as connection:
+        cursor = await connection.execute(query("index.find_organisation"), {"slug": wanted.organisation})
+        row = await cursor.fetchone()
+    if row is None or row[0] is None:
+        raise BadInputError(
+            f"There is no organisation {wanted.organisation!r}.", fix="Give its slug with --organisation."
+        )
+    values = {
+        "organisation_id": row[0],
+        "full_name": wanted.full_name,
+        "shard": wanted.shard,
+        "of": wanted.of,
+    }
+    async with services.db.organisation(row[0]) as connection:
+        rows = await (await connection.execute(query("index.repositories"), values)).fetchall()
+    if not rows and wanted.full_name:
+        raise BadInputError(
+            f"{wanted.full_name} is not connected.", fix="Connect it first: POST /api/v1/repositories."
+        )
+    return row[0], [ConnectedRepository(*one) for one in rows]
+
+
+async def _index_one(
+    services: Services, organisation_id: UUID, one: ConnectedRepository, ref: str
+) -> tuple[RunStatus, str]:
+    """A run for the newest commit, worked on under a lease; one that a worker took first is waited for."""
+    async with services.connections.client(organisation_id, one.connection_id) as client:
+        branch = await (client.branch(one.full_name, ref) if ref else client.default_branch(one.full_name))
+    new = new_index(one.id, branch.head_sha, cause="job", bulk=True, ref=ref)
+    async with services.db.organisation(organisation_id) as connection:
+        run, _ = await create_run(connection, organisation_id, new, wake_run)
+
+    async def execute(lease: Lease) -> None:
+        await _index(services, await find_subject(services.db, lease.run.id))
+
+    lease_s = services.settings.lease_s
+    with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
+        worker = f"job:{socket.gethostname()}"
+        place = Workplace(services.db, Handlers(_no_delivery, execute), heartbeat, lease_s, worker)
+        await work_on(place, run.id)
+    return await _ended(services, organisation_id, run.id)
+
+
+async def _no_delivery(_: object) -> None:
+    raise PanlectError("A bulk job takes no deliveries.")
+
+
+async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str]:
+    while True:
+        async with services.db.organisation(organisation_id) as connection:
+            run = await find_run(connection, organisation_id, run_id)
+        assert run is not None
+        if run.finished_at is not None:
+            chunks, vectors = run.detail.get("chunks", 0), run.detail.get("vectors", 0)
+            return run.status, run.reason or f"{chunks} chunks, {vectors} vectors"
+        await asyncio.sleep(_POLL_S)
+
+
+async def _index(services: Services, subject: IndexSubject) -> None:
+    """The bulk pipeline in a thread of its own, never longer than it may take.
+
+    Ray Data waits for resources without a word: only a clock outside of it can tell that nothing happens.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            _index_in_bulk(services, subject, loop)
+        except Exception as caught:  # noqa: BLE001 - the edge of a thread: raised again where it is awaited
+            error = caught
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=work, name="bulk-index", daemon=True).start()
+    try:
+        await asyncio.wait_for(done, services.settings.bulk_timeout_s)
+    except TimeoutError:
+        raise PanlectError(
+            "The bulk index took longer than it may.",
+            fix="Raise PANLECT_BULK_TIMEOUT_S, or see whether the cluster has room. A rerun goes on from here.",
+        ) from None
 
 
 def _index_in_bulk(services: Services, subject: IndexSubject, loop: asyncio.AbstractEventLoop) -> None:
     import ray
 
-    ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    if not ray.is_initialized():
+        ray.init(address="auto", log_to_driver=False, configure_logging=False)
 
     def note(**progress: object) -> None:
         asyncio.run_coroutine_threadsafe(note_progress(services.db, subject, progress), loop).result()
 
     connecting = mirror_of(services.connections, services.mirrors, subject)
     mirror = asyncio.run_coroutine_threadsafe(connecting, loop).result()
-    where = Where(services.db.url, subject.organisation_id, subject.repository_id)
+    source = Source(subject.run_id, subject.organisation_id, subject.repository_id)
+    ref = str(subject.detail.get("ref", ""))
     with PostgresStore(services.db.url, subject.organisation_id) as store:
         plan = plan_commit(mirror, subject.commit_sha, store)
         note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
-        analyse_blobs(mirror.git_dir, plan.unseen, where, lambda done: note(analysed=done))
-        active = activate(store, subject.repository_id, plan)
-        note(searchable=True, chunks=len(active.hashes))
-        model = services.settings.embed_model
-        model_id = wiring.embedding_model_id(model)
-        missing = unembedded(store, subject.repository_id, active, model_id)
-        done = len(active.hashes) - len(missing)
+        analyse_blobs(plan.unseen, source, _paced("analysing", len(plan.unseen), "analysed", note))
+        active = activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
+        note(searchable=True, chunks=active.chunks)
+        _embed(services, store, source, active, note)
 
-        def embedded(count: int) -> None:
-            store.note_embedded(active.snapshot.id, done + count)
-            note(vectors=done + count)
 
-        embed_chunks(missing, model, model_id, where, embedded)
+def _embed(
+    services: Services, store: PostgresStore, source: Source, active: Active, note: Callable[..., None]
+) -> None:
+    from panlect.index import snapshots
+
+    spec = wiring.embedding_spec(services.settings)
+    key = key_of(spec)
+    missing = unembedded(store, source.repository_id, active, key)
+    before = active.chunks - len(missing)
+    paced = _paced("embedding", len(missing), "embedded", note)
+
+    def made(count: int) -> None:
+        snapshots.note_embedded(store, active.snapshot.id, before + count)
+        paced(count)
+
+    note(vectors=before)
+    embed_chunks(missing, spec, wiring.embedding_endpoint(services.settings), source, made)
+    embedded(store, source.repository_id, key)
+    note(vectors=before + len(missing), embedded=len(missing), stage="done", left_s=0)
+
+
+def _paced(stage: str, total: int, name: str, note: Callable[..., None]) -> Callable[[int], None]:
+    pace = Pace(stage, total)
+
+    def progress(done: int) -> None:
+        said = pace.at(done)
+        if said is not None:
+            note(**said, **{name: done})
+            rest = f", {said['left_s']:.0f} s left" if said["left_s"] else ""
+            print(f"{stage} {done} of {total}, {said['per_s']} a second{rest}", flush=True)
+
+    return progress
 
 
 if __name__ == "__main__":

@@ -6,18 +6,21 @@ Made from two commits by git alone; it holds no text, so it stays small whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from panlect.code.languages import kind_of
+from panlect.errors import GitError, GitTooSlowError
 from panlect.finding import Side
 from panlect.forge.diff import FileDiff, Hunk, parse_diff
 from panlect.git.repository import MAX_BLOB_BYTES, Repository
 from panlect.git.run import MAX_DIFFED_BYTES
-from panlect.git.tree import SUBMODULE, SYMLINK, TreeChange, diff_trees, patch
+from panlect.git.tree import SUBMODULE, SYMLINK, TreeChange, compare_listings, diff_trees, list_tree, patch
 from panlect.index.snapshot import Snapshot
 
 _STATUS = {"A": "added", "D": "deleted", "M": "modified", "T": "modified", "R": "renamed", "C": "added"}
+MAX_FILES = 20_000  # of one change
+_CUT = "the diff is larger than is read (50 MB, a million lines)"
 _MAX_LINES = 1_000_000  # of a whole diff
 _HEAD_BYTES = 8192  # of a blob that its classification looks at
 
@@ -117,17 +120,87 @@ class Change:
 
 
 def read_change(repository: Repository, base_sha: str, head_sha: str) -> Change:
-    """The change between two commits or trees. Raises GitError when git fails or runs too long.
+    """The change between two commits or trees. Raises GitError when git cannot read one of them at all.
 
-    Every path that differs is in it; what the diff does not show says why (`excluded`, `unread`).
+    Every path that differs is in it, up to MAX_FILES of them; what the diff does not show says why
+    (`excluded`, `unread`). Of a change with more files, or one that git cannot compare, nothing is read.
     """
-    differing = diff_trees(repository, base_sha, head_sha)
-    text, cut = _bounded(*patch(repository, base_sha, head_sha))
-    diffs = {(d.old_path, d.new_path): d for d in parse_diff(text)}
+    differing, unshown = _differing(repository, base_sha, head_sha)
     sizes = _sizes(repository, differing)
-    heads = _first_bytes(repository, sizes)
-    files = tuple(_changed_file(entry, diffs, heads, sizes, cut=cut) for entry in differing)
+    text, cut, faults = b"", True, dict[str, str]()
+    if not unshown:
+        text, cut, faults = _diff(repository, base_sha, head_sha, differing, sizes)
+    diffs = {(d.old_path, d.new_path): d for d in parse_diff(text)}
+    heads = _first_bytes(repository, sizes) if not unshown else {}
+    files = tuple(
+        _changed_file(entry, diffs, heads, sizes, faults, cut=_CUT if cut else "", unshown=unshown)
+        for entry in differing
+    )
     return Change(base_sha, head_sha, files, truncated=cut)
+
+
+def _differing(repository: Repository, base_sha: str, head_sha: str) -> tuple[tuple[TreeChange, ...], str]:
+    """The paths that differ, and why no hunk of them can be shown, if none can."""
+    unshown = ""
+    try:
+        differing = _compared(repository, base_sha, head_sha)
+    except GitError:
+        base, head = list_tree(repository, base_sha), list_tree(repository, head_sha)
+        differing = compare_listings(base, head)
+        cut = head.cut or base.cut
+        unshown = f"the repository cannot be compared: {cut}" if cut else "git cannot compare these commits"
+    if len(differing) > MAX_FILES:
+        return differing[:MAX_FILES], f"one of more than {MAX_FILES:,} changed files"
+    return differing, unshown
+
+
+def _compared(repository: Repository, base_sha: str, head_sha: str) -> tuple[TreeChange, ...]:
+    try:
+        return diff_trees(repository, base_sha, head_sha)
+    except GitTooSlowError:
+        raise
+    except GitError:
+        return diff_trees(repository, base_sha, head_sha, renames=False)  # which reads no blob
+
+
+def _diff(
+    repository: Repository,
+    base_sha: str,
+    head_sha: str,
+    differing: Sequence[TreeChange],
+    sizes: Mapping[str, int],
+) -> tuple[bytes, bool, dict[str, str]]:
+    """The diff, whether it was cut, and the objects that cannot be read: git prints nothing for any file then."""
+    try:
+        return *_bounded(*patch(repository, base_sha, head_sha)), {}
+    except GitTooSlowError:
+        return b"", True, {}
+    except GitError:
+        faults = _faults(repository, differing, sizes)
+        without = [
+            path
+            for entry in differing
+            if faults.keys() & {entry.old_blob, entry.new_blob}
+            for path in (entry.old_path, entry.new_path)
+            if path
+        ]
+    try:
+        return *_bounded(*patch(repository, base_sha, head_sha, without=without)), faults
+    except GitError:
+        return b"", True, faults
+
+
+def _faults(
+    repository: Repository, differing: Sequence[TreeChange], sizes: Mapping[str, int]
+) -> dict[str, str]:
+    """Which of the changed objects cannot be read, and why. Those too large to be compared are not tried."""
+    shas = {
+        sha: None
+        for entry in differing
+        for sha, mode in ((entry.old_blob, entry.old_mode), (entry.new_blob, entry.new_mode))
+        if sha and mode != SUBMODULE and sizes.get(sha, 0) <= MAX_DIFFED_BYTES
+    }
+    return {read.sha: read.fault for read in repository.read_objects(list(shas)) if read.fault}
 
 
 def _bounded(text: bytes, cut: bool) -> tuple[bytes, bool]:
@@ -143,8 +216,10 @@ def _changed_file(
     diffs: dict[tuple[str | None, str | None], FileDiff],
     heads: dict[str, bytes],
     sizes: dict[str, int],
+    faults: Mapping[str, str],
     *,
-    cut: bool,
+    cut: str,
+    unshown: str,
 ) -> ChangedFile:
     kind = _kind(entry, heads)
     file = ChangedFile(
@@ -163,9 +238,18 @@ def _changed_file(
     unread = ""
     if excluded == "binary" and (hidden := _hidden(entry, kind, sizes)):
         excluded, unread = "", hidden
-    elif cut and not excluded and (diff is None or not diff.complete):
-        unread = "the diff is larger than is read (50 MB, a million lines)"
+    elif not excluded:
+        unread = (
+            unshown
+            or next((faults[sha] for sha in (entry.new_blob, entry.old_blob) if sha and sha in faults), "")
+            or (cut if diff is None or not diff.complete else "")
+            or ("the diff does not show it" if diff is None and _has_content(entry, sizes) else "")
+        )
     return replace(file, hunks=hunks, excluded=excluded, unread=unread)
+
+
+def _has_content(entry: TreeChange, sizes: Mapping[str, int]) -> bool:
+    return any(sizes.get(sha, 1) for sha in (entry.old_blob, entry.new_blob) if sha)
 
 
 def _hidden(entry: TreeChange, kind: str, sizes: dict[str, int]) -> str:
@@ -248,12 +332,7 @@ def _sizes(repository: Repository, differing: Iterable[TreeChange]) -> dict[str,
         for sha, mode in ((entry.old_blob, entry.old_mode), (entry.new_blob, entry.new_mode))
         if sha and mode not in (SUBMODULE, SYMLINK)
     }
-    if not shas:
-        return {}
-    wanted = "".join(f"{sha}\n" for sha in sorted(shas))
-    out = repository.run("cat-file", "--batch-check", stdin=wanted.encode())
-    rows = (line.split() for line in out.stdout.decode().splitlines())
-    return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}
+    return repository.sizes(shas)
 
 
 def with_symbols(change: Change, base: Snapshot, head: Snapshot) -> Change:

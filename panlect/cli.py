@@ -147,6 +147,62 @@ def context(
         _print_context(answer)
 
 
+@app.command()
+def index(
+    repo: Repo = HERE,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision to read.")] = "HEAD",
+    json_file: Json = "",
+    files: Annotated[
+        bool, typer.Option("--files", help="List every file with how it was read, or why it was not.")
+    ] = False,
+) -> None:
+    """Read a repository into the cache that the other commands use, and say what became of every file."""
+    from panlect.review.local import index_local
+
+    answer = index_local(repo, rev, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_index(answer, files=files)
+
+
+@app.command()
+def who(
+    name: Annotated[
+        str, typer.Argument(help="A symbol, route, environment variable, flag, table or column.")
+    ],
+    repo: Annotated[
+        list[Path],
+        typer.Option("--repo", help="A repository; may be given several times.", show_default="this folder"),
+    ] = [HERE],  # noqa: B006 - Typer copies it
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision of each.")] = "HEAD",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="Only symbol, env, route, flag, config, feature, table or column.",
+            show_default="all",
+        ),
+    ] = "",
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="Ask the server's index of every connected repository instead.")
+    ] = False,
+    json_file: Json = "",
+) -> None:
+    """Who knows a name: every definition, use, subclass and mention, in all the repositories. Nothing is cut."""
+    if everywhere:
+        answer = _server_function("panlect.wiring", "who_everywhere")(name, kind)
+    else:
+        from panlect.review.local import who_local
+
+        answer = who_local(repo, rev, name, kind, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_who(answer)
+
+
 @config.command("show")
 def config_show() -> None:
     """Every setting with its value, secrets masked, and what it means."""
@@ -230,6 +286,50 @@ def _print_hits(answer: dict[str, Any]) -> None:
             f"{hit['score']:.3f}  {where}  {printable(hit['symbol'] or '')}\n       {printable(hit['why'])}"
         )
     print(f"{len(answer['hits'])} hits | {answer['ms']:.0f} ms | mode: {answer['mode']}", file=sys.stderr)
+
+
+def _print_index(answer: dict[str, Any], *, files: bool) -> None:
+    from panlect.review.terminal import printable
+
+    if files:
+        for one in answer["records"]:
+            how = one["skipped"] or f"{one['language']}, {one['parser']}/{one['chunker']}"
+            took = "" if one["ms"] is None else f" {one['ms']:.1f} ms"
+            print(f"{printable(one['path'])}  {printable(how)}{took}")
+    read = sum(answer["read"].values())
+    print(f"{read} of {answer['files']} files read, {answer['chunks']} chunks")
+    for language, count in answer["languages"].items():
+        print(f"  {count:>7}  {language}")
+    for reason, count in answer["skipped"].items():
+        print(f"  {count:>7}  skipped: {printable(reason)}")
+    if answer["cut"]:
+        print(f"  not all of it: {printable(answer['cut'])}")
+    print(
+        f"{answer['analysed']} analysed now, {read - answer['analysed']} known before | {answer['seconds']:.1f} s",
+        file=sys.stderr,
+    )
+
+
+_VERBS = {"defines": "defined", "uses": "used", "extends": "extended", "mentions": "mentioned"}
+
+
+def _print_who(answer: dict[str, Any]) -> None:
+    from itertools import groupby
+
+    from panlect.review.terminal import printable
+
+    for repository, sites in groupby(answer["sites"], key=lambda site: site["repository"]):
+        print(printable(repository))
+        for site in sites:
+            inside = f"  in {printable(site['within'])}" if site["within"] else ""
+            verb = f"{_VERBS[site['role']]} ({site['kind']})"
+            print(f"  {printable(site['path'])}:{site['line']}  {verb}{inside}")
+    counts = ", ".join(f"{count} {_VERBS[role]}" for role, count in answer["counts"].items() if count)
+    places = "repository" if answer["repositories"] == 1 else "repositories"
+    print(
+        f"{answer['repositories']} {places}: {counts or 'nobody knows it'} | {answer['ms']:.0f} ms",
+        file=sys.stderr,
+    )
 
 
 def _print_context(answer: dict[str, Any]) -> None:

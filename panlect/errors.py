@@ -44,6 +44,10 @@ class GitError(PanlectError):
     """git failed, ran too long or printed too much."""
 
 
+class GitTooSlowError(GitError):
+    """git was killed because it ran over its time."""
+
+
 class ChildError(PanlectError):
     """A killable child crashed, ran out of time or memory, or printed too much."""
 
@@ -94,6 +98,10 @@ class NameUnresolvedError(EgressRefusedError):
 
 class SecretKeyError(PanlectError):
     """A ciphertext does not open with the keys at hand, or belongs to another organisation or purpose."""
+
+
+class EmbeddingError(PanlectError):
+    """An embedding model or its server gave no usable vectors."""
 
 
 class NotAuthorisedError(PanlectError):

@@ -105,7 +105,23 @@ class Settings(BaseSettings):
         3600.0, gt=0, description="Seconds after which a bulk indexing job is stopped."
     )
     embed_model: str = Field(
-        "bundled", description="Embedding model: `bundled` (MiniLM), `hashing`, or a path."
+        "bundled",
+        description="Embedding model: `bundled` (MiniLM), `hashing`, `qwen3` (for GPUs), a model folder, the id of a "
+        "model in this machine's cache, or `endpoint:MODEL`.",
+    )
+    embed_dimension: int = Field(0, ge=0, le=4000, description="Numbers of a vector. 0: the model's own.")
+    embed_query_prompt: str = Field("", description="What the embedding model wants before a query.")
+    embed_document_prompt: str = Field("", description="What the embedding model wants before code.")
+    embed_url: str = Field(
+        "",
+        description="OpenAI-compatible address of `endpoint:` models, the gateway's included (ends in /v1).",
+    )
+    embed_token: SecretStr | None = Field(None, description="Bearer token for PANLECT_EMBED_URL.")
+    snapshots_kept: int = Field(
+        20, ge=1, le=1000, description="Snapshots of a repository that are kept beside the active one."
+    )
+    collect_after_s: float = Field(
+        3600.0, ge=0, description="Seconds before a snapshot, or what none holds, may be collected."
     )
     log_level: str = Field("INFO", description="Least severe level that is logged.")
     log_json: bool = Field(True, description="One JSON object a line; false for plain text.")

@@ -13,19 +13,18 @@ from panlect.accounts.keys import issue
 from panlect.db import embedded
 from panlect.db.migrate import migrate as migrate_database
 from panlect.db.pool import DEFAULT_ORGANISATION, Database
-from panlect.errors import ConfigurationError
 from panlect.forge.connections import Connections
+from panlect.index import models
+from panlect.index.models import Endpoint, ModelSpec
+from panlect.index.store import PostgresStore
 from panlect.metrics import Metrics
 from panlect.redact import configure_logging
 from panlect.search.hosted import HostedSearch
 from panlect.settings import Settings
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from panlect.index.embed import Embed
 
-    from panlect.index.embed import Embedder
-
-Embed = Callable[[list[str]], Awaitable["NDArray[Any]"]]
 SubmitBulk = Callable[..., Awaitable[str]]
 
 
@@ -59,6 +58,7 @@ class Services:
 
     async def close(self) -> None:
         """Give connections back."""
+        await asyncio.to_thread(self.search.close)
         await self.db.close()
 
 
@@ -70,7 +70,7 @@ def build(
     metrics: Metrics | None = None,
 ) -> Services:
     """The services of a process; nothing is opened yet. Raises ConfigurationError for what cannot work."""
-    url = _database_url(settings)
+    url = database_url(settings)
     db = Database(
         url,
         app_url=settings.reveal("app_database_url"),
@@ -80,7 +80,7 @@ def build(
     keys = keyring.load(settings.reveal("secret_key"), settings.data_dir / "secret.key")
     counted = metrics or Metrics()
     connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
-    search = HostedSearch(url, embedding_model_id(settings.embed_model), embedder)
+    search = HostedSearch(url, embedder)
     return Services(settings, db, keys, connections, counted, search, embedder, submit_bulk)
 
 
@@ -100,13 +100,14 @@ async def opened(
     return services
 
 
-def _database_url(settings: Settings) -> str:
+def database_url(settings: Settings) -> str:
+    """Where Postgres is: what is configured, or the embedded one that runs here."""
     return embedded.locate(settings.reveal("database_url"), settings.data_dir, settings.pg_bindir).url
 
 
 def migrate(settings: Settings) -> list[str]:
     """Bring the schema up to date; what was done, in words."""
-    done = migrate_database(_database_url(settings))
+    done = migrate_database(database_url(settings))
     return [f"applied {name}" for name in done] or ["the schema is up to date"]
 
 
@@ -123,28 +124,28 @@ def bootstrap(settings: Settings, token: str) -> None:
     asyncio.run(store())
 
 
-def embedding_model_id(model: str) -> str:
-    """Under which name the vectors of a model are kept, without loading it."""
-    if model == "hashing":
-        from panlect.index.embed import HashingEmbedder
+def who_everywhere(name: str, kind: str = "") -> dict[str, Any]:
+    """The JSON of `panlect who` over every connected repository of the default organisation."""
+    import time
 
-        return HashingEmbedder.model_id
-    from panlect.index.minilm import model_id
+    from panlect.search.who import timed, who_in_organisation
+    from panlect.settings import load
 
-    return model_id(None if model == "bundled" else Path(model))
+    began = time.perf_counter()
+    with PostgresStore(database_url(load()), DEFAULT_ORGANISATION) as store:
+        return timed(who_in_organisation(store, name, kind), began)
 
 
-def embedder_named(model: str) -> Embedder:
-    """The embedding model of a name: `bundled`, `hashing`, or the path of a sentence-transformers folder."""
-    if model == "hashing":
-        from panlect.index.embed import HashingEmbedder
+def embedding_spec(settings: Settings) -> ModelSpec:
+    """The embedding model that the settings name."""
+    return models.named(
+        settings.embed_model,
+        dimension=settings.embed_dimension,
+        query_prompt=settings.embed_query_prompt,
+        document_prompt=settings.embed_document_prompt,
+    )
 
-        return HashingEmbedder()
-    if model != "bundled" and not Path(model).is_dir():
-        raise ConfigurationError(
-            f"The embedding model {model!r} is not there.",
-            fix="Use bundled, hashing, or the path of a model folder.",
-        )
-    from panlect.index.minilm import MiniLM
 
-    return MiniLM() if model == "bundled" else MiniLM(Path(model))
+def embedding_endpoint(settings: Settings) -> Endpoint:
+    """Where models behind an address are asked."""
+    return Endpoint(settings.embed_url, settings.reveal("embed_token") or "", settings.egress_allow)

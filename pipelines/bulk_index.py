@@ -1,44 +1,65 @@
 """Journey B in bulk: Ray Data reads and analyses blobs on CPU nodes, embeds chunks in actors, writes by COPY.
 
-Blocks carry text and packed columns, so embedding actors see no git and hold no credentials. Everything is
-keyed by content: a rerun skips what is there.
+CPU nodes own mirrors, each its own, made when it is first asked for a blob. Blocks carry text and packed columns,
+so embedding actors see no git and hold no credentials. Everything is keyed by content: a rerun skips what is there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import ray
 import ray.data
 
+from panlect import wiring
 from panlect.errors import PanlectError
 from panlect.git.repository import Repository
 from panlect.index.commit import analysed
+from panlect.index.models import ENDPOINT, HASHING, Endpoint, ModelSpec, key_of
+from panlect.index.runs import find_subject, mirror_of
 from panlect.index.snapshot import BlobKey
+from panlect.settings import load
 from pipelines.embedder import EmbedBatch
 from pipelines.rows import row_of
 from pipelines.sink import AnalysisSink, VectorSink
 
 _BLOBS_PER_TASK = 64
-_CHUNKS_PER_BATCH = 64
+_CHUNKS_PER_BATCH, _CHUNKS_PER_GPU_BATCH = 64, 512
 _READ_CPUS, _EMBED_CPUS, _SINK_CPUS = 0.25, 0.5, 0.1
+_MOST_ACTORS = 64
+_PLACED_WITHIN_S = 120
 Count = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """What the sinks write to; it travels to CPU workers on this cluster only, never to embedding actors."""
+class Source:
+    """What is indexed, by name alone: each node finds database and code host in its own environment."""
 
-    database_url: str
+    run_id: UUID
     organisation_id: UUID
     repository_id: UUID
 
 
-def analyse_blobs(git_dir: Path, keys: Sequence[BlobKey], where: Where, progress: Count) -> int:
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How many embedding actors there are, and what each takes of its node."""
+
+    actors: int
+    num_cpus: float
+    num_gpus: float
+
+    @property
+    def batch(self) -> int:
+        """Chunks that an actor gets at once."""
+        return _CHUNKS_PER_GPU_BATCH if self.num_gpus else _CHUNKS_PER_BATCH
+
+
+def analyse_blobs(keys: Sequence[BlobKey], source: Source, progress: Count) -> int:
     """Analyse and keep `keys`; how many chunks they have. `progress` hears how many blobs are done."""
     if not keys:
         return 0
@@ -47,12 +68,8 @@ def analyse_blobs(git_dir: Path, keys: Sequence[BlobKey], where: Where, progress
     rows = [{"keys": [f"{language}/{sha}" for language, sha in group]} for group in groups]
     dataset = (
         ray.data.from_items(rows, override_num_blocks=len(rows))
-        .flat_map(ReadAndAnalyse(git_dir), num_cpus=_READ_CPUS)
-        .map_batches(
-            AnalysisSink(where.database_url, where.organisation_id),
-            batch_size=_BLOBS_PER_TASK,
-            num_cpus=_SINK_CPUS,
-        )
+        .flat_map(ReadAndAnalyse(source), num_cpus=_READ_CPUS)
+        .map_batches(AnalysisSink(source.organisation_id), batch_size=_BLOBS_PER_TASK, num_cpus=_SINK_CPUS)
     )
     blobs = chunks = 0
     for row in dataset.iter_rows():
@@ -63,25 +80,32 @@ def analyse_blobs(git_dir: Path, keys: Sequence[BlobKey], where: Where, progress
 
 
 def embed_chunks(
-    missing: Sequence[tuple[bytes, str]], model: str, model_id: str, where: Where, progress: Count
+    missing: Sequence[tuple[bytes, str]],
+    spec: ModelSpec,
+    endpoint: Endpoint,
+    source: Source,
+    progress: Count,
 ) -> int:
     """Embed and keep the vectors of `missing`; how many. `progress` hears how many are done."""
     if not missing:
         return 0
     _configure()
-    rows = [{"hash": digest, "text": text} for digest, text in missing]
-    blocks = max(1, len(rows) // (4 * _CHUNKS_PER_BATCH))
+    place = placement(spec)
+    rows = [
+        {"hash": digest, "text": text} for digest, text in missing
+    ]  # by length: a batch holds alike texts
     dataset = (
-        ray.data.from_items(rows, override_num_blocks=blocks)
+        ray.data.from_items(rows, override_num_blocks=max(1, len(rows) // (4 * place.batch)))
         .map_batches(
             EmbedBatch,
-            fn_constructor_args=(model,),
-            batch_size=_CHUNKS_PER_BATCH,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_that_fit()),
-            num_cpus=_EMBED_CPUS,
+            fn_constructor_args=(spec, endpoint),
+            batch_size=place.batch,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=place.actors),
+            num_cpus=place.num_cpus,
+            num_gpus=place.num_gpus,
         )
         .map_batches(
-            VectorSink(where.database_url, where.organisation_id, where.repository_id, model_id),
+            VectorSink(source.organisation_id, source.repository_id, key_of(spec), spec),
             batch_size=4 * _CHUNKS_PER_BATCH,
             num_cpus=_SINK_CPUS,
         )
@@ -93,34 +117,53 @@ def embed_chunks(
     return done
 
 
-def actors_that_fit() -> int:
-    """How many embedding actors the cluster holds beside one reading task and one sink.
+def placement(spec: ModelSpec) -> Placement:
+    """As many embedding actors as the cluster holds beside one reading task and one sink: a GPU each, or a core.
 
     Asking for more than it has hangs without a word, so this raises PanlectError when not even one fits.
     """
-    resources = ray.available_resources()  # type: ignore[no-untyped-call]
-    free = float(resources.get("CPU", 0.0)) - _READ_CPUS - _SINK_CPUS
-    fitting = int(free / _EMBED_CPUS)
+    free = ray.available_resources()  # type: ignore[no-untyped-call]
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = int(total.get("GPU", 0.0))
+    if gpus and spec.name != HASHING and not spec.name.startswith(ENDPOINT):
+        return Placement(min(gpus, _MOST_ACTORS), 0, 1)
+    cpus = float(free.get("CPU", 0.0)) - _READ_CPUS - _SINK_CPUS
+    fitting = min(int(cpus / _EMBED_CPUS), max(1, int(total.get("CPU", 1.0))), _MOST_ACTORS)
     if fitting < 1:
         raise PanlectError(
             "The cluster has no room for an embedding actor.",
-            why=f"{free:.2f} CPUs are left of the {_EMBED_CPUS} that one needs.",
+            why=f"{cpus:.2f} CPUs are left of the {_EMBED_CPUS} that one needs.",
             fix="Wait for other jobs, or add a node.",
         )
-    return min(fitting, 8)
+    return Placement(fitting, _EMBED_CPUS, 0)
 
 
 class ReadAndAnalyse:
     """A group of keys -> one row a blob: its columns and its chunks with their texts."""
 
-    def __init__(self, git_dir: Path) -> None:
-        self._git_dir = git_dir
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Read the blobs from this node's mirror and analyse them in a killable child."""
         keys = [_key(text) for text in row["keys"]]
-        for one in analysed(Repository(self._git_dir), keys):
+        for one in analysed(node_mirror(self._source.run_id), keys):
             yield row_of(one)
+
+
+@lru_cache(maxsize=4)
+def node_mirror(run_id: UUID) -> Repository:
+    """This node's own mirror with the commit of a run; cloned when it is not there yet."""
+
+    async def opened() -> Repository:
+        services = await wiring.opened(load())
+        try:
+            subject = await find_subject(services.db, run_id)
+            return await mirror_of(services.connections, services.mirrors, subject)
+        finally:
+            await services.close()
+
+    return asyncio.run(opened())
 
 
 def _key(text: str) -> BlobKey:
@@ -132,3 +175,4 @@ def _configure() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
+    context.wait_for_min_actors_s = _PLACED_WITHIN_S

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from panlect.wiring import embedder_named
+from panlect.index.models import Endpoint, ModelSpec, load
 
 
 class EmbedBatch:
-    """Adds `vector` to a batch of `text`."""
+    """Adds `vector` to a batch of `text`. It holds no credentials, but for an endpoint's token where one is asked."""
 
-    def __init__(self, model: str) -> None:
-        self._embedder = embedder_named(model)
+    def __init__(self, spec: ModelSpec, endpoint: Endpoint) -> None:
+        self._embedder = load(spec, endpoint)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Unit vectors of the batch's texts, in their order."""

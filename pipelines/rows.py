@@ -16,6 +16,7 @@ def row_of(one: Analysed) -> dict[str, Any]:
         **one.packed._asdict(),
         "hashes": b"".join(digest for digest, _ in one.chunks),
         "texts": [text for _, text in one.chunks],
+        "ms": one.ms,
     }
 
 
@@ -24,6 +25,5 @@ def analysed_of(row: dict[str, Any]) -> Analysed:
     hashes = bytes(row["hashes"])
     digests = (hashes[at : at + 16] for at in range(0, len(hashes), 16))
     packed = Packed(*(bytes(row[column]) for column in Packed._fields))
-    return Analysed(
-        (str(row["language"]), str(row["sha"])), packed, tuple(zip(digests, row["texts"], strict=True))
-    )
+    chunks = tuple(zip(digests, row["texts"], strict=True))
+    return Analysed((str(row["language"]), str(row["sha"])), packed, chunks, float(row["ms"]))

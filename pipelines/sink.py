@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
+from panlect.index import vectors
 from panlect.index.commit import keep
+from panlect.index.models import ModelSpec
 from panlect.index.store import PostgresStore
+from panlect.settings import load
+from panlect.wiring import database_url
 from pipelines.rows import analysed_of
 
 
@@ -17,14 +21,13 @@ from pipelines.rows import analysed_of
 class AnalysisSink:
     """Keeps a batch of analysed blobs; answers how many blobs and chunks there were."""
 
-    database_url: str = field(repr=False)
     organisation_id: UUID
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Write one batch in its own transactions."""
         size = len(batch["sha"])
         rows = [analysed_of({name: column[at] for name, column in batch.items()}) for at in range(size)]
-        with PostgresStore(self.database_url, self.organisation_id) as store:
+        with PostgresStore(database_url(load()), self.organisation_id) as store:
             chunks = keep(store, rows)
         return {"blobs": np.array([size]), "chunks": np.array([chunks])}
 
@@ -33,14 +36,16 @@ class AnalysisSink:
 class VectorSink:
     """Keeps a batch of vectors; answers how many."""
 
-    database_url: str = field(repr=False)
     organisation_id: UUID
     repository_id: UUID
-    model_id: str
+    key: str
+    spec: ModelSpec
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Write one batch in one transaction."""
         hashes = [bytes(digest) for digest in batch["hash"]]
-        with PostgresStore(self.database_url, self.organisation_id) as store:
-            store.put_vectors(self.repository_id, self.model_id, hashes, np.stack(list(batch["vector"])))
+        made = np.stack(list(batch["vector"]))
+        with PostgresStore(database_url(load()), self.organisation_id) as store:
+            vectors.register(store, vectors.Model(self.key, self.spec, made.shape[1]))
+            vectors.put(store, self.repository_id, self.key, hashes, made)
         return {"vectors": np.array([len(hashes)])}

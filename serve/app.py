@@ -23,7 +23,7 @@ from panlect.errors import (
     PanlectError,
 )
 from panlect.wiring import Services
-from serve import api, api_page, auth, health, llm_proxy, reviews, web, webhook
+from serve import api, api_page, auth, health, indexes, llm_proxy, reviews, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def edge(services: Services) -> FastAPI:
     app.include_router(webhook.router)
     app.include_router(auth.router)
     app.include_router(api.router)
+    app.include_router(indexes.router)
     app.include_router(reviews.router)
     app.include_router(web.router)
     app.include_router(api_page.router)

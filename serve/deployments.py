@@ -14,14 +14,17 @@ from jobs.handlers import handlers
 from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
 from panlect.errors import DatabaseError
+from panlect.index import models
 from panlect.ledger.trace import waiting_runs
 from panlect.queue import QUEUES
-from panlect.settings import Settings, load
+from panlect.settings import load
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from numpy.typing import NDArray
     from ray.serve.handle import DeploymentHandle
+
+    from panlect.index.models import ModelSpec
 
 log = logging.getLogger(__name__)
 EMBEDDER_APP, EMBEDDER = "embedder", "Embedder"
@@ -29,11 +32,11 @@ _FRACTION = {"num_cpus": 0.1}  # logical: it places replicas, it does not bound 
 _DEPTH_S = 2.0
 
 
-def laptop(settings: Settings) -> list[tuple[str, Any, str | None]]:
+def laptop() -> list[tuple[str, Any, str | None]]:
     """(application, its graph, its route prefix) of the profile for one machine, in the order to start them."""
     worker = Worker.options(max_ongoing_requests=4).bind(QUEUES)  # type: ignore[attr-defined]
     return [
-        (EMBEDDER_APP, Embedder.bind(settings.embed_model), None),  # type: ignore[attr-defined]
+        (EMBEDDER_APP, Embedder.bind(), None),  # type: ignore[attr-defined]
         ("gateway", Gateway.bind(), "/llm"),  # type: ignore[attr-defined]
         ("edge", Edge.bind(), "/"),  # type: ignore[attr-defined]
         ("worker", worker, None),
@@ -46,11 +49,13 @@ class RemoteEmbedder:
     def __init__(self) -> None:
         self._handle: DeploymentHandle[Any] | None = None
 
-    async def __call__(self, texts: list[str]) -> NDArray[Any]:
+    async def __call__(
+        self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
+    ) -> NDArray[Any]:
         """Unit vectors of `texts`, in their order."""
         if self._handle is None:
             self._handle = serve.get_deployment_handle(EMBEDDER, app_name=EMBEDDER_APP)
-        vectors: NDArray[Any] = await self._handle.embed.remote(texts)
+        vectors: NDArray[Any] = await self._handle.embed.remote(texts, spec, query)
         return vectors
 
 
@@ -123,18 +128,30 @@ class Worker:
 
 @serve.deployment(name="Embedder", ray_actor_options=_FRACTION, max_ongoing_requests=8)
 class Embedder:
-    """Vectors for queries and small batches; the only replica that loads torch."""
+    """Vectors for queries and small batches; the only replica that loads torch.
 
-    def __init__(self, model: str) -> None:
-        from panlect.wiring import embedder_named
+    It holds the configured model, and beside it the one that a repository is still asked with until its switch.
+    """
 
-        self._embedder = embedder_named(model)
+    def __init__(self) -> None:
+        settings = load()
+        self._spec = wiring.embedding_spec(settings)
+        self._endpoint = wiring.embedding_endpoint(settings)
+        self._loaded = {self._spec: models.load(self._spec, self._endpoint)}
         self._one_at_a_time = asyncio.Lock()
 
-    async def embed(self, texts: list[str]) -> NDArray[Any]:
-        """Unit vectors of `texts`, in their order."""
+    async def embed(
+        self, texts: list[str], spec: ModelSpec | None = None, query: bool = False
+    ) -> NDArray[Any]:
+        """Unit vectors of `texts`, in their order, by the model of `spec`."""
         async with self._one_at_a_time:
-            return await asyncio.to_thread(self._embedder.embed, texts)
+            return await asyncio.to_thread(self._embed, texts, spec or self._spec, query)
+
+    def _embed(self, texts: list[str], spec: ModelSpec, query: bool) -> NDArray[Any]:
+        if spec not in self._loaded:
+            kept = {self._spec: self._loaded[self._spec]}  # at most one more
+            self._loaded = {**kept, spec: models.load(spec, self._endpoint)}
+        return self._loaded[spec].embed(texts, query=query)
 
 
 @serve.deployment(name="Gateway", ray_actor_options=_FRACTION)

@@ -40,6 +40,7 @@ async def read_review(request: Request, who: Reader, review_id: UUID) -> dict[st
         row = await trace.find_review_row(connection, who.organisation_id, review_id)
         found = await find_review(connection, who.organisation_id, review_id)
         steps = await trace.list_steps(connection, who.organisation_id, review_id)
+        impact = await trace.find_impact(connection, who.organisation_id, review_id)
     if row is None or found is None:
         raise HTTPException(404, "There is no such review.")
     spent = sum(step["ms"] for step in steps)
@@ -52,6 +53,7 @@ async def read_review(request: Request, who: Reader, review_id: UUID) -> dict[st
         "state_reason": found.state_reason,
         "posted": found.posted,
         "posted_url": found.posted_url,
+        "impact": impact,
     }
 
 

@@ -41,6 +41,57 @@ class Repository(BaseModel):
     activated_at: datetime | None = None
 
 
+class Index(Repository):
+    """A repository's index: what is searched, and the newest run with its progress in `progress`."""
+
+    embedding_model: str | None = None
+    run_id: UUID | None = None
+    run_status: str | None = None
+    run_reason: str | None = None
+    progress: dict[str, Any] | None = None
+
+
+class NewIndex(BaseModel):
+    """What to index."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repository: UUID | None = Field(None, description="Id of a repository; every one when it is not given")
+    ref: str = Field("", max_length=250, description="A branch to index beside the default one")
+    bulk: bool = Field(False, description="As a Ray job even when there are few files")
+
+
+class Started(BaseModel):
+    """A run that was started."""
+
+    repository: str
+    run_id: UUID
+
+
+class FileOfIndex(BaseModel):
+    """What became of one file: how it was read and how long it took, or why it was not."""
+
+    path: str
+    language: str
+    parser: str
+    chunker: str
+    ms: float | None
+    skipped: str
+
+
+class StorageOfIndex(BaseModel):
+    """What an organisation's index takes."""
+
+    snapshots: int
+    entries: int
+    blobs: int
+    blob_bytes: int
+    chunks: int
+    chunk_bytes: int
+    vectors: int
+    vector_bytes: int
+
+
 class Connected(BaseModel):
     """What connecting did."""
 

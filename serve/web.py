@@ -41,7 +41,12 @@ async def repositories(request: Request, who: Reader) -> Response:
     """What is connected, and how fresh its index is."""
     async with services(request).db.organisation(who.organisation_id) as connection:
         rows = await list_repositories(connection, who.organisation_id)
-    return page("repos.html", here="repos", repositories=rows)
+    return page("repos.html", here="repos", repositories=rows, working=any(map(_is_working, rows)))
+
+
+def _is_working(row: Mapping[str, Any]) -> bool:
+    """Whether an index run of this repository is under way."""
+    return row["run_status"] in ("queued", "running")
 
 
 @router.get("/reviews/{review_id}")
@@ -52,6 +57,7 @@ async def review(request: Request, who: Reader, review_id: UUID) -> Response:
         found = await find_review(connection, who.organisation_id, review_id)
         steps = await trace.list_steps(connection, who.organisation_id, review_id)
         context = await trace.find_context(connection, who.organisation_id, review_id)
+        impact = await trace.find_impact(connection, who.organisation_id, review_id)
     if row is None or found is None:
         raise HTTPException(404, "There is no such review.")
     verdict = found.verdict
@@ -65,6 +71,7 @@ async def review(request: Request, who: Reader, review_id: UUID) -> Response:
         coverage_by_file=by_file(verdict.coverage.hunks),
         suppressed=verdict.suppressed,
         context=context,
+        impact=impact,
         steps=waterfall(steps),
         total_ms=sum(step["ms"] for step in steps),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from panlect.code.analysis import Mention
 
+KINDS = ("env", "route", "flag", "config", "feature", "table", "column")
 _MOST = 5000  # of one blob: a file with more is data
 _LONGEST_NAME = 200
 _LONGEST_SQL = 8000
@@ -28,6 +29,13 @@ def mentions_in(family: str, source: bytes, lines: Sequence[int]) -> tuple[Menti
         if name and len(name) <= _LONGEST_NAME and len(found) < _MOST:
             found[Mention(kind, name, bisect_right(lines, offset))] = None
     return tuple(found)
+
+
+def one_spelling(kind: str, name: str) -> str:
+    """A name as mentions of this kind are written: people write a route's parameters and a table's case as they like."""
+    if kind == "route":
+        return _route(name.encode("ascii", "replace"))
+    return name.lower() if kind in ("table", "column") else name
 
 
 @dataclass(frozen=True, slots=True)

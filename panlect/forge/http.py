@@ -73,6 +73,10 @@ class ForgeClient:
     async def default_branch(self, repository: str) -> Branch:
         """The default branch with its newest commit."""
         name = (await self.repository(repository)).default_branch
+        return await self.branch(repository, name)
+
+    async def branch(self, repository: str, name: str) -> Branch:
+        """A branch with its newest commit."""
         return github.branch(await self._one(github.get_branch(repository, name)))
 
     async def open_pull_requests(self, repository: str) -> list[PullRequest]:

@@ -19,7 +19,9 @@ from panlect.errors import BadInputError, ForgeUnavailableError, GitError, NameU
 from panlect.git.repository import Repository
 from panlect.git.run import Limits, checked_sha, git
 
-_FETCH_LIMITS = Limits(seconds=1800, output_bytes=16 * 1024 * 1024, memory_bytes=4 * 1024**3)
+_FETCH_LIMITS = Limits(
+    seconds=1800, output_bytes=16 * 1024 * 1024, memory_bytes=4 * 1024**3, data_bytes=4 * 1024**3
+)
 _LOCK = "panlect.lock"
 # What git says when the host or the network is to blame, and another try may do.
 _FOR_NOW = re.compile(

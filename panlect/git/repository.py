@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import resource
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from panlect.errors import GitError, NoMergeBaseError, NotARepositoryError, UnknownRevisionError
-from panlect.git.run import Limits, Output, bound, checked_sha, command, environment, git
+from panlect.git.run import Limits, Output, bound, checked_sha, command, environment, git, stream
 
 MAX_BLOB_BYTES = 1024 * 1024
+MAX_DAMAGED = 64  # objects of one read, before the rest of it is given up
+MISSING, CORRUPT = "missing object", "corrupt object"
+_MAX_OBJECT_BYTES = 64 * 1024 * 1024
+_HEADER_BYTES = 256
+_GIT_DIED = 128  # by its own hand: it said what is wrong
 _READ_LIMITS = Limits()
 _READ_CPU_S = 1800
 _BASES = ("origin/HEAD", "origin/main", "origin/master", "main", "master", "trunk", "develop")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRead:
+    """The bytes of an object, or why there are none: `fault` is MISSING, CORRUPT or another reason."""
+
+    sha: str
+    content: bytes
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +115,46 @@ class Repository:
             else "Say it: --base REVISION.",
         )
 
-    def read_blobs(self, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Each blob with its bytes, in the order asked, through one `cat-file --batch`.
+    def stream(self, *args: str, limits: Limits | None = None) -> Generator[bytes, None, None]:
+        """What a reading git command prints, block by block; raises GitError after the last one."""
+        return stream(*args, git_dir=self.git_dir, extra_env=self.extra_env, limits=limits)
 
-        Missing objects are left out. Ask only for blobs whose size is known to be small enough: what was
-        asked for is read whole. Raises GitError when git ends before it has answered for every one.
+    def sizes(self, shas: Iterable[str]) -> dict[str, int]:
+        """The size of each of these objects; those that are missing or damaged are left out."""
+        wanted = "".join(f"{checked_sha(sha)}\n" for sha in sorted(set(shas)))
+        if not wanted:
+            return {}
+        out = self.run("cat-file", "--batch-check", "--buffer", stdin=wanted.encode())
+        rows = (line.split() for line in out.stdout.decode().splitlines())
+        return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}
+
+    def read_blobs(self, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Each blob with its bytes, in the order asked; those that cannot be read are left out.
+
+        Ask only for blobs whose size is known to be small enough: what was asked for is read whole.
         """
-        if not shas:
-            return
-        wanted = "".join(f"{checked_sha(sha)}\n" for sha in shas).encode()
+        return ((read.sha, read.content) for read in self.read_objects(shas) if not read.fault)
+
+    def read_objects(self, shas: Sequence[str]) -> Iterator[ObjectRead]:
+        """Each object with its bytes, or with the reason why it has none, in the order asked.
+
+        One `cat-file --batch` answers for all. It ends at a damaged object, so it is started again behind
+        it, MAX_DAMAGED times. Bytes that do not have the name that they were asked by count as damaged. Raises
+        GitError when git was killed.
+        """
+        left = list(map(checked_sha, shas))
+        for _ in range(MAX_DAMAGED):
+            if not left:
+                return
+            done = 0
+            for read in self._answers(left):
+                done += 1
+                yield read
+            left = left[done:]
+        yield from (ObjectRead(sha, b"", "not read: too many corrupt objects") for sha in left)
+
+    def _answers(self, shas: Sequence[str]) -> Iterator[ObjectRead]:
+        """The answers of one `cat-file`, up to the first damaged object, which is the last of them."""
         process = subprocess.Popen(
             command(["cat-file", "--batch", "--buffer"], self.git_dir),
             env=environment(self.extra_env),
@@ -120,48 +167,84 @@ class Repository:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             # By processor time: the clock on the wall also runs while our caller works on what it got.
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (_READ_CPU_S, _READ_CPU_S))
-        writer = threading.Thread(target=_ask, args=(process, wanted), daemon=True)
+        writer = threading.Thread(target=_ask, args=(process, shas), daemon=True)
         writer.start()
+        assert process.stdout is not None
         try:
-            yield from _answers(process, len(shas))
+            for sha in shas:
+                try:
+                    read = _answer(process.stdout, sha)
+                except EOFError:
+                    if process.wait() != _GIT_DIED:  # killed, or no git at all: the object is not to blame
+                        raise GitError(
+                            "git cat-file ended before its last answer.",
+                            fix="It was killed, or ran out of memory.",
+                        ) from None
+                    read = ObjectRead(sha, b"", CORRUPT)
+                if read.fault == MISSING and self._lies_loose(sha):
+                    read = ObjectRead(sha, b"", CORRUPT)  # git calls missing what it cannot unpack
+                    yield read
+                    continue
+                yield read
+                if read.fault == CORRUPT:
+                    return
         finally:
             process.kill()
             process.wait()
             writer.join()
-            assert process.stdout is not None
             process.stdout.close()
 
+    def _lies_loose(self, sha: str) -> bool:
+        """Whether there is a file for this object."""
+        out = self.run("rev-parse", "--path-format=absolute", "--git-path", f"objects/{sha[:2]}/{sha[2:]}")
+        return Path(out.stdout.decode("utf-8", "surrogateescape").rstrip("\n")).exists()
+
     def read_blob(self, sha: str) -> bytes:
-        """The bytes of one blob; GitError when it is missing."""
-        for _, content in self.read_blobs([sha]):
-            return content
-        raise GitError(f"Object {sha[:12]} is missing.", fix="The clone is incomplete: fetch it again.")
+        """The bytes of one blob; GitError when it cannot be read."""
+        (read,) = self.read_objects([sha])
+        if read.fault:
+            raise GitError(
+                f"Object {sha[:12]} cannot be read: {read.fault}.",
+                fix="The clone is damaged: fetch it again.",
+            )
+        return read.content
 
 
-def _ask(process: subprocess.Popen[bytes], wanted: bytes) -> None:
+def _ask(process: subprocess.Popen[bytes], shas: Sequence[str]) -> None:
     assert process.stdin is not None
-    try:
-        process.stdin.write(wanted)
+    with contextlib.suppress(OSError):  # the reader stopped early and killed git
+        process.stdin.write("".join(f"{sha}\n" for sha in shas).encode())
+    with contextlib.suppress(OSError):
         process.stdin.close()
-    except OSError:
-        return  # the reader stopped early and killed git
 
 
-def _answers(process: subprocess.Popen[bytes], count: int) -> Iterator[tuple[str, bytes]]:
-    """Parse `count` times `<sha> <type> <size>\\n<bytes>\\n`; `<sha> missing\\n` is passed over."""
-    assert process.stdout is not None
-    for _ in range(count):
-        words = process.stdout.readline().split()
-        if not words:
-            raise GitError("git cat-file ended before its last answer.", fix="The repository may be damaged.")
-        if len(words) != 3:  # "<sha> missing" has two
-            continue
-        size = int(words[2])
-        content = process.stdout.read(size)
-        process.stdout.read(1)
-        if len(content) != size:
-            raise GitError("git cat-file stopped in the middle of an object.")
-        yield words[0].decode(), content
+def _answer(stdout: IO[bytes], sha: str) -> ObjectRead:
+    """Parse one `<sha> <type> <size>\\n<bytes>\\n` or `<sha> missing\\n`; EOFError when it breaks off."""
+    words = stdout.readline(_HEADER_BYTES).split()
+    if not words:
+        raise EOFError
+    if words[1:] == [b"missing"]:
+        return ObjectRead(sha, b"", MISSING)
+    if len(words) != 3 or words[0] != sha.encode() or not words[2].isdigit():
+        return ObjectRead(sha, b"", CORRUPT)
+    kind, size = words[1], int(words[2])
+    if size > _MAX_OBJECT_BYTES:
+        return ObjectRead(sha, b"", CORRUPT)  # it was listed as smaller
+    content = stdout.read(size)
+    end = stdout.read(1)
+    if not end:
+        raise EOFError
+    if end != b"\n" or not _has_name(sha, kind, content):
+        return ObjectRead(sha, b"", CORRUPT)
+    return ObjectRead(sha, content)
+
+
+def _has_name(sha: str, kind: bytes, content: bytes) -> bool:
+    """Whether an object is what its name says: git does not look when it streams one."""
+    digest = hashlib.sha1(usedforsecurity=False) if len(sha) == 40 else hashlib.sha256()
+    digest.update(b"%s %d\0" % (kind, len(content)))
+    digest.update(content)
+    return digest.hexdigest() == sha
 
 
 def open_repository(path: Path) -> Repository:

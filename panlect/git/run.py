@@ -12,11 +12,11 @@ import re
 import resource
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from panlect.errors import BadInputError, GitError
+from panlect.errors import BadInputError, GitError, GitTooSlowError
 
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -28,6 +28,8 @@ _HARDENED = (
     "core.untrackedCache=false",
     "core.attributesFile=/dev/null",
     f"core.bigFileThreshold={MAX_DIFFED_BYTES}",  # what is larger is not compared line by line
+    "core.packedGitLimit=256m",  # what is mapped of packs counts as memory too
+    "core.packedGitWindowSize=32m",
     "core.quotePath=true",
     "credential.helper=",
     "diff.external=",
@@ -52,7 +54,8 @@ class Limits:
 
     seconds: float = 60.0
     output_bytes: int = 64 * 1024 * 1024
-    memory_bytes: int = 2 * 1024**3
+    memory_bytes: int = 2 * 1024**3  # of addresses: packs are mapped
+    data_bytes: int = 400 * 1024**2  # of memory of its own
     file_bytes: int = 4 * 1024**3  # the largest file it may write: a pack
 
 
@@ -115,6 +118,48 @@ def git(
     `truncate`, then the output is cut there). The message never holds arguments: they may hold addresses.
     """
     limits = limits or Limits()
+    blocks: list[bytes] = []
+    size = 0
+    with contextlib.closing(
+        stream(
+            *args,
+            git_dir=git_dir,
+            extra_env=extra_env,
+            stdin=stdin,
+            protocols=protocols,
+            limits=limits,
+            pass_fds=pass_fds,
+        )
+    ) as printed:
+        for block in printed:
+            blocks.append(block)
+            size += len(block)
+            if size > limits.output_bytes:
+                break
+    if size <= limits.output_bytes:
+        return Output(b"".join(blocks))
+    if truncate:
+        return Output(b"".join(blocks)[: limits.output_bytes], truncated=True)
+    raise GitError(
+        f"git {_verb(args)} printed more than {limits.output_bytes} bytes.", fix="Narrow the range."
+    )
+
+
+def stream(
+    *args: str,
+    git_dir: Path | None = None,
+    extra_env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    protocols: str = "none",
+    limits: Limits | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Generator[bytes, None, None]:
+    """What git prints, in blocks as they come; whoever has enough closes the generator, which kills git.
+
+    Raises GitError after the last block when git failed, or ran over its time. `limits.output_bytes` is the
+    reader's business.
+    """
+    limits = limits or Limits()
     process = subprocess.Popen(
         command(args, git_dir),
         # With --git-dir the current folder counts as the work tree: its .gitattributes must not hide a diff.
@@ -136,10 +181,10 @@ def git(
     listener = threading.Thread(target=lambda: errors.append(_drain(process)), daemon=True)
     writer.start()
     listener.start()
+    assert process.stdout is not None
     try:
-        stdout, over = _read_bounded(process, limits.output_bytes)
-        if over:
-            _kill(process)
+        while block := process.stdout.read1(1 << 20):  # type: ignore[attr-defined]
+            yield block
         code = process.wait()
         writer.join()
         listener.join()
@@ -147,32 +192,30 @@ def git(
         alarm.cancel()
         _kill(process)
         process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
+        writer.join()
+        listener.join()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
                 with contextlib.suppress(OSError):
-                    stream.close()
+                    pipe.close()
     verb = _verb(args)
     if expired.is_set():
-        raise GitError(
+        raise GitTooSlowError(
             f"git {verb} ran longer than {limits.seconds:g} s.",
             fix="The repository is too large, or hostile.",
         )
-    if over:
-        if truncate:
-            return Output(stdout, truncated=True)
-        raise GitError(f"git {verb} printed more than {limits.output_bytes} bytes.", fix="Narrow the range.")
     if code != 0:
         message = (errors[0] if errors else b"").decode("utf-8", "replace").strip()
         raise GitError(
             f"git {verb} failed.", why=message.splitlines()[-1][:300] if message else f"exit code {code}"
         )
-    return Output(stdout)
 
 
 def bound(pid: int, limits: Limits) -> None:
     """Limit the memory and the files of a git process from outside: preexec_fn is not safe in threaded servers."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+        resource.prlimit(pid, resource.RLIMIT_DATA, (limits.data_bytes, limits.data_bytes))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
 
 
@@ -211,15 +254,3 @@ def _drain(process: subprocess.Popen[bytes]) -> bytes:
     while block := process.stderr.read1(65536):  # type: ignore[attr-defined]
         tail = (tail + block)[-8192:]
     return tail
-
-
-def _read_bounded(process: subprocess.Popen[bytes], limit: int) -> tuple[bytes, bool]:
-    assert process.stdout is not None
-    blocks: list[bytes] = []
-    size = 0
-    while block := process.stdout.read1(1 << 20):  # type: ignore[attr-defined]
-        blocks.append(block)
-        size += len(block)
-        if size > limit:
-            return b"".join(blocks)[:limit], True
-    return b"".join(blocks), False

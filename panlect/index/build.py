@@ -6,7 +6,7 @@ from typing import Protocol
 
 from panlect.git.repository import Repository
 from panlect.git.tree import list_tree
-from panlect.index.analyse import AnalysisSink, Progress, analyse_blobs
+from panlect.index.analyse import AnalysisRun, AnalysisSink, Progress, analyse_blobs
 from panlect.index.snapshot import AnalysisSource, Snapshot
 
 
@@ -22,13 +22,17 @@ def build_snapshot(
     base: Snapshot | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    run: AnalysisRun | None = None,
 ) -> Snapshot:
     """The snapshot of `commit`, with every blob of it analysed; an overlay of `base` when that is given.
 
-    Raises GitError when git fails. What cannot be parsed is in the snapshot as skipped, with its reason.
+    Raises GitError when git fails. What cannot be parsed is in the snapshot as skipped, with its reason; what
+    `run` leaves out is not analysed in it. `index.record` tells both from what was read.
     """
+    run = run or AnalysisRun()
     listing = list_tree(repository, commit)
-    analyse_blobs(repository, listing.entries, store, progress=progress, workers=workers)
+    run.note_cut(listing.cut)
+    analyse_blobs(repository, listing.entries, store, progress=progress, workers=workers, run=run)
     if base is not None:
         return base.overlay(commit, listing.entries, truncated=listing.truncated)
     return Snapshot(commit, listing.entries, store, repository, truncated=listing.truncated)

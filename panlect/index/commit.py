@@ -9,23 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from panlect.code.packed import chunks_of, search_of
 from panlect.git.repository import Repository
 from panlect.git.tree import TreeEntry, list_tree
-from panlect.index.analyse import analyse_tasks, read_tasks
-from panlect.index.embed import embedding_text
+from panlect.index import snapshots, vectors
+from panlect.index.analyse import AnalysisRun, analyse_tasks, read_tasks
+from panlect.index.embed import Embed, embedding_text
+from panlect.index.models import ModelSpec, key_of
 from panlect.index.snapshot import BlobKey, blob_key, is_analysable
-from panlect.index.store import PostgresStore, StoredSnapshot
+from panlect.index.snapshots import StoredSnapshot
+from panlect.index.store import PostgresStore
+from panlect.index.vectors import Model
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from panlect.code.packed import Packed
 
-Embed = Callable[[list[str]], Awaitable["NDArray[Any]"]]
+Progress = Callable[[int], Awaitable[None]]
+
 EMBED_BATCH = 64
 _TASKS_AT_ONCE = 256
 
@@ -37,7 +40,7 @@ class Plan:
     commit_sha: str
     entries: tuple[TreeEntry, ...]
     unseen: tuple[BlobKey, ...]
-    truncated: bool = False
+    truncated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,16 @@ class Analysed:
     key: BlobKey
     packed: Packed
     chunks: tuple[tuple[bytes, str], ...]
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A commit that is searchable now; `hashes` are its chunks, for the vectors that follow."""
+    """A commit that is searchable now, how many files of it are read and how many chunks they have."""
 
     snapshot: StoredSnapshot
     files: int
-    hashes: tuple[bytes, ...]
+    chunks: int
 
 
 def plan_commit(repository: Repository, commit_sha: str, store: PostgresStore) -> Plan:
@@ -63,19 +67,20 @@ def plan_commit(repository: Repository, commit_sha: str, store: PostgresStore) -
     listing = list_tree(repository, commit_sha)
     keys = list(dict.fromkeys(blob_key(entry) for entry in listing.entries if is_analysable(entry)))
     known = store.known(keys)
-    return Plan(
-        commit_sha, listing.entries, tuple(key for key in keys if key not in known), listing.truncated
-    )
+    return Plan(commit_sha, listing.entries, tuple(key for key in keys if key not in known), listing.cut)
 
 
-def analysed(repository: Repository, keys: Sequence[BlobKey], workers: int = 1) -> Iterator[Analysed]:
-    """Analyse blobs in killable children, each with its chunk texts."""
+def analysed(
+    repository: Repository, keys: Sequence[BlobKey], workers: int = 1, run: AnalysisRun | None = None
+) -> Iterator[Analysed]:
+    """Analyse blobs in killable children, each with its chunk texts; `run` notes why others are left out."""
+    run = run or AnalysisRun()
     for at in range(0, len(keys), _TASKS_AT_ONCE):
-        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE]))
+        tasks = list(read_tasks(repository, keys[at : at + _TASKS_AT_ONCE], run))
         contents = {(language, sha): content for language, sha, content in tasks}
-        for batch in analyse_tasks(tasks, workers):
+        for batch in analyse_tasks(tasks, workers, run):
             for key, packed in batch:
-                yield Analysed(key, packed, tuple(_texts(packed, contents[key])))
+                yield Analysed(key, packed, tuple(_texts(packed, contents[key])), run.ms.get(key, 0.0))
 
 
 def _texts(packed: Packed, content: bytes) -> Iterator[tuple[bytes, str]]:
@@ -89,49 +94,59 @@ def keep(store: PostgresStore, rows: Iterable[Analysed]) -> int:
     found = list(rows)
     chunks = [chunk for one in found for chunk in one.chunks]
     store.put_chunks(chunks)
-    store.put((one.key, one.packed) for one in found)
+    store.put(((one.key, one.packed) for one in found), {one.key: one.ms for one in found})
     return len(chunks)
 
 
-def activate(store: PostgresStore, repository_id: UUID, plan: Plan) -> Active:
-    """Make the commit searchable: entries, then the swap, in one transaction."""
-    parent = store.active_snapshot(repository_id)
-    snapshot = store.begin_snapshot(repository_id, plan.commit_sha, parent.id if parent else None)
-    store.put_entries(snapshot.id, plan.entries)
-    keys = list(dict.fromkeys(blob_key(entry) for entry in plan.entries if is_analysable(entry)))
-    hashes = dict.fromkeys(_hashes(store.load("search", keys).values()))
+def activate(
+    store: PostgresStore, repository_id: UUID, plan: Plan, *, ref: str = "", serve: bool = True
+) -> Active:
+    """Make the commit searchable: entries, then the swap. Without `serve` it stands beside the active one."""
+    snapshot = snapshots.begin(store, repository_id, plan.commit_sha, ref)
+    if snapshot.state == "building":
+        snapshots.put_entries(store, repository_id, snapshot, plan.entries, truncated=plan.truncated)
     files = sum(is_analysable(entry) for entry in plan.entries)
-    store.activate(snapshot.id, files=files, chunks=len(hashes))
-    return Active(snapshot, files, tuple(hashes))
-
-
-def _hashes(columns: Iterable[bytes]) -> Iterator[bytes]:
-    for column in columns:
-        packed = search_of(column).hashes
-        yield from (packed[at : at + 16] for at in range(0, len(packed), 16))
+    chunks = snapshots.activate(store, snapshot, files=files, serve=serve)
+    return Active(snapshot, files, chunks)
 
 
 def unembedded(
-    store: PostgresStore, repository_id: UUID, active: Active, model: str
+    store: PostgresStore, repository_id: UUID, active: Active, key: str
 ) -> list[tuple[bytes, str]]:
     """The chunks that need a vector, after those were copied that the organisation has already."""
-    store.adopt_vectors(repository_id, active.hashes, model)
-    missing = store.without_vectors(repository_id, active.hashes, model)
-    store.note_embedded(active.snapshot.id, len(active.hashes) - len(missing))
+    missing = vectors.missing(store, repository_id, active.snapshot.id, key)
+    snapshots.note_embedded(store, active.snapshot.id, active.chunks - len(missing))
     return missing
 
 
+def embedded(store: PostgresStore, repository_id: UUID, key: str) -> None:
+    """All vectors are there: ask them if none were asked, and give a large repository its approximate index."""
+    model = vectors.find(store, key)
+    if model is not None:
+        vectors.serve(store, repository_id, key)
+        vectors.ensure_index(store, repository_id, model)
+
+
 async def fill_vectors(
-    store: PostgresStore, repository_id: UUID, active: Active, model: str, embed: Embed
+    store: PostgresStore,
+    repository_id: UUID,
+    active: Active,
+    spec: ModelSpec,
+    embed: Embed,
+    progress: Progress,
 ) -> int:
     """Embed what is missing, a batch at a time; how many vectors were made. The store is asked in threads."""
-    missing = await asyncio.to_thread(unembedded, store, repository_id, active, model)
-    done = len(active.hashes) - len(missing)
+    key = await asyncio.to_thread(key_of, spec)
+    missing = await asyncio.to_thread(unembedded, store, repository_id, active, key)
     for at in range(0, len(missing), EMBED_BATCH):
         batch = missing[at : at + EMBED_BATCH]
-        vectors = await embed([text for _, text in batch])
+        made = await embed([text for _, text in batch], spec=spec)
+        if at == 0:
+            await asyncio.to_thread(vectors.register, store, Model(key, spec, made.shape[1]))
         hashes = [digest for digest, _ in batch]
-        await asyncio.to_thread(store.put_vectors, repository_id, model, hashes, vectors)
-        done += len(batch)
-        await asyncio.to_thread(store.note_embedded, active.snapshot.id, done)
+        await asyncio.to_thread(vectors.put, store, repository_id, key, hashes, made)
+        done = active.chunks - len(missing) + at + len(batch)
+        await asyncio.to_thread(snapshots.note_embedded, store, active.snapshot.id, done)
+        await progress(done)
+    await asyncio.to_thread(embedded, store, repository_id, key)
     return len(missing)

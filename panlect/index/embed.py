@@ -11,6 +11,8 @@ from panlect.code.terms import terms_of
 if TYPE_CHECKING:
     import numpy as np
 
+    from panlect.index.models import ModelSpec
+
     Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -20,8 +22,21 @@ class Embedder(Protocol):
     model_id: str
     dimension: int
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row of float32, of length 1, for each text (all zero for a text without words)."""
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """One row of float32, of length 1, for each text (all zero for a text without words).
+
+        A model may read a `query` otherwise than what is searched.
+        """
+        ...
+
+
+class Embed(Protocol):
+    """Asks an embedder elsewhere: what wiring passes to whoever needs vectors."""
+
+    async def __call__(
+        self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
+    ) -> Vectors:
+        """Unit vectors of `texts` in their order, by the model of `spec` (the configured one when None)."""
         ...
 
 
@@ -37,9 +52,12 @@ class HashingEmbedder:
     """
 
     model_id = "hashing-384"
-    dimension = 384
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def __init__(self, dimension: int = 384) -> None:
+        self.dimension = dimension
+        self.model_id = f"hashing-{dimension}"
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:  # noqa: ARG002 - read alike
         """As the protocol says. Frequent terms of a text count with the root of their number."""
         import numpy as np
 

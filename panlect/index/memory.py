@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from panlect.code.packed import Column, Packed
+from panlect.git.repository import MISSING, ObjectRead
 from panlect.git.tree import TreeEntry
 from panlect.index.analyse import analyse_blobs
 from panlect.index.snapshot import BlobKey, Snapshot
@@ -28,6 +29,12 @@ class MemoryBlobs:
             self.contents[sha] = content
             entries.append(TreeEntry(path, sha, "100644", len(content)))
         return entries
+
+    def read_objects(self, shas: Sequence[str]) -> Iterator[ObjectRead]:
+        """As `index.analyse.ObjectSource` says."""
+        for sha in shas:
+            self.asked.append(sha)
+            yield ObjectRead(sha, self.contents.get(sha, b""), "" if sha in self.contents else MISSING)
 
     def read_blobs(self, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """As `index.snapshot.BlobReader` says."""

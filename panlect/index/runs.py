@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from panlect.errors import BadInputError
 from panlect.forge.connections import Connections
 from panlect.git.mirror import Remote, fetch
 from panlect.git.repository import Repository
+from panlect.ledger.runs import RunCancelledError
+
+_NOTED_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ async def is_overtaken(db: Database, subject: IndexSubject) -> bool:
 
 
 async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[str, object]) -> None:
-    """Merge `progress` into the run's detail, where pages and the API read it."""
+    """Merge `progress` into the run's detail, where pages and the API read it.
+
+    Raises RunCancelledError when the run is not running any more: nobody wants the rest of the work.
+    """
     from psycopg.types.json import Jsonb
 
     values = {
@@ -68,7 +75,33 @@ async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[s
         "progress": Jsonb(dict(progress)),
     }
     async with db.organisation(subject.organisation_id) as connection:
-        await connection.execute(query("index.note_progress"), values)
+        row = await (await connection.execute(query("index.note_progress"), values)).fetchone()
+    if row is None:
+        raise RunCancelledError(f"Run {subject.run_id} was ended while it worked.")
+
+
+class Pace:
+    """How fast one stage of an index goes, and how long the rest of it takes."""
+
+    def __init__(self, stage: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stage, self._total, self._clock = stage, total, clock
+        self._began = self._said = clock()
+
+    def at(self, done: int) -> dict[str, object] | None:
+        """What to note when `done` are done; None when something was noted less than half a second ago."""
+        now = self._clock()
+        if done < self._total and now - self._said < _NOTED_EVERY_S:
+            return None
+        self._said = now
+        per_s = done / max(now - self._began, 1e-3)
+        left_s = (self._total - done) / per_s if per_s else None
+        return {
+            "stage": self._stage,
+            "done": done,
+            "total": self._total,
+            "per_s": round(per_s, 1),
+            "left_s": None if left_s is None else round(left_s, 1),
+        }
 
 
 async def mirrored(
@@ -97,6 +130,6 @@ async def mirror_of(connections: Connections, mirrors: Path, subject: IndexSubje
         connection_id=subject.connection_id,
         repository_id=subject.repository_id,
         clone_url=subject.clone_url,
-        refs=[f"refs/heads/{subject.default_branch}"],
+        refs=[f"refs/heads/{subject.detail.get('ref') or subject.default_branch}"],
         want=[subject.commit_sha],
     )

@@ -190,6 +190,11 @@ class Snapshot:
         )
         return other
 
+    @property
+    def overlaid(self) -> int:
+        """How many files differ from the snapshot that this one lies on; 0 for one that lies on none."""
+        return max(len(self._delta.paths), len(self._dead))
+
     def _in_root(self, entry: TreeEntry) -> bool:
         ordinal = self._root.ordinals.get(entry.path)
         return ordinal is not None and self._root.keys[ordinal][1] == entry.blob_sha and entry.is_regular
@@ -199,6 +204,20 @@ class Snapshot:
     def paths(self) -> Sequence[str]:
         """Every path, sorted."""
         return tuple(self._entries)
+
+    def entries(self) -> tuple[TreeEntry, ...]:
+        """Every entry of the listing, by path."""
+        return tuple(self._entries.values())
+
+    def load(self, column: Column, keys: Sequence[BlobKey]) -> Mapping[BlobKey, bytes]:
+        """One column of these blobs and perhaps of others, as `AnalysisSource` says."""
+        return self._store.columns(column, keys)
+
+    def count_chunks(self) -> int:
+        """How many chunks its files have."""
+        keys = [blob_key(entry) for entry in self.analysable()]
+        kept = self._store.columns("search", keys)
+        return sum(len(search_of(kept[key]).hashes) // 16 for key in keys if key in kept)
 
     def exists(self, path: str) -> bool:
         """Whether the commit has this path."""
@@ -320,6 +339,10 @@ class Snapshot:
         """The files that mention this environment variable, route, table ..., by path."""
         key = mention_key(kind, name)
         return self._files_with(key, [files.names.mentioned for files in (self._root, self._delta)])
+
+    def symbols(self, path: str) -> bytes | None:
+        """The packed symbols of a file; None for one that is not analysed."""
+        return self._column("symbols", path)
 
     def mentions(self, path: str) -> tuple[Mention, ...]:
         """What a file shares with the world by strings, in the order of its text."""

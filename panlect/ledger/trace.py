@@ -50,6 +50,13 @@ async def find_context(connection: AsyncConnection[Any], organisation_id: UUID, 
     return list(rows[0]["items"] or []) if rows else []
 
 
+async def find_impact(connection: AsyncConnection[Any], organisation_id: UUID, review_id: UUID) -> Row | None:
+    """How far a review's change reaches over all repositories; None where that was not asked."""
+    values = {"organisation_id": organisation_id, "review_id": review_id}
+    rows = await _rows(connection, "trace.find_impact", values)
+    return rows[0]["impact"] if rows else None
+
+
 async def list_runs(
     connection: AsyncConnection[Any], organisation_id: UUID, *, kind: str = "", limit: int = 50
 ) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from panlect.finding import Severity, Side, Verdict, VerdictKind
 from panlect.git.history import CoChange, co_changes
 from panlect.git.repository import Repository, open_repository
 from panlect.git.scratch import applied, uncommitted
+from panlect.index.analyse import AnalysisRun
 from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
 from panlect.index.snapshot import Snapshot
@@ -118,6 +119,43 @@ def search_local(
         return answer(
             build_snapshot(repository, commit, cache, progress=_named(progress, "analysing")), query, k
         )
+
+
+def index_local(repo: Path, rev: str, *, progress: Progress | None = None) -> dict[str, Any]:
+    """The JSON of `panlect index`: read what was never read, and say what became of every file."""
+    from panlect.index.report import index_report
+
+    repository = open_repository(repo)
+    commit = repository.resolve(rev)
+    began = time.perf_counter()
+    with _cache() as cache:
+        run, named = AnalysisRun(), _named(progress, "analysing")
+        snapshot = build_snapshot(repository, commit, cache, progress=named, run=run)
+        return index_report(snapshot, run, time.perf_counter() - began)
+
+
+def who_local(
+    repos: Sequence[Path], rev: str, name: str, kind: str = "", *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The JSON of `panlect who` over local repositories."""
+    from panlect.search.who import timed, who
+
+    began = time.perf_counter()
+    snapshots: dict[str, Snapshot] = {}
+    with _cache() as cache:
+        for repo in repos:
+            repository = open_repository(repo)
+            commit = repository.resolve(rev)
+            label = _label(repo, snapshots)
+            named = _named(progress, f"analysing {label}")
+            snapshots[label] = build_snapshot(repository, commit, cache, progress=named)
+        return timed(who(snapshots, name, kind), began)
+
+
+def _label(repo: Path, taken: Mapping[str, Snapshot]) -> str:
+    """A repository's short name, its whole path where two are named alike."""
+    name = repo.resolve().name.removesuffix(".git")
+    return str(repo.resolve()) if name in taken else name
 
 
 def context_local(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from panlect.change import Change
 from panlect.db.pool import Database
 from panlect.db.sql import query
 from panlect.errors import ForgeError, ForgeUnavailableError, GitError, StaleHeadError
@@ -17,6 +18,7 @@ from panlect.forge.connections import Connections
 from panlect.git.mirror import pull_ref
 from panlect.git.repository import Repository
 from panlect.index.build import build_snapshot
+from panlect.index.commit import activate, analysed, keep, plan_commit
 from panlect.index.runs import mirrored
 from panlect.index.snapshot import Snapshot
 from panlect.index.store import PostgresStore
@@ -29,6 +31,7 @@ from panlect.review.post import Target, publish
 from panlect.review.render import marker
 from panlect.review.run import Subject, review
 from panlect.review.verdict import Policy
+from panlect.search.who import BlastRadius, reach_in_organisation
 
 CONTEXT_TOKENS = 8000
 
@@ -90,7 +93,13 @@ async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
         async def snapshots(repository: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
             return await asyncio.to_thread(_snapshots, repository, base, head, store)
 
-        verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS)
+        async def reach(change: Change, base: Snapshot) -> BlastRadius:
+            return await asyncio.to_thread(
+                reach_in_organisation, store, repository["full_name"], change, base
+            )
+
+        verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS, reach=reach)
+        await asyncio.to_thread(_keep_head, mirror, store, repository["id"], pull["number"], verdict.head_sha)
     review_id = await store_verdict(shop.db, lease, verdict, wake_run)
     _count(shop.metrics, verdict)
     return review_id
@@ -178,8 +187,19 @@ def _merge_base(mirror: Repository, lease: Lease) -> str:
 def _snapshots(
     repository: Repository, base_sha: str, head_sha: str, store: PostgresStore
 ) -> tuple[Snapshot, Snapshot]:
+    for sha in (base_sha, head_sha):  # with chunk texts: a blob that is merged later is not read again
+        keep(store, analysed(repository, plan_commit(repository, sha, store).unseen))
     base = build_snapshot(repository, base_sha, store)
     return base, build_snapshot(repository, head_sha, store, base=base)
+
+
+def _keep_head(
+    mirror: Repository, store: PostgresStore, repository_id: UUID, number: int, head_sha: str
+) -> None:
+    """The head as a snapshot beside the active one: an overlay, since everything in it was read for the review."""
+    plan = plan_commit(mirror, head_sha, store)
+    if not plan.truncated:
+        activate(store, repository_id, plan, ref=f"pull/{number}", serve=False)
 
 
 def _policy(repository: Mapping[str, Any]) -> Policy:

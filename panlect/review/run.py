@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from panlect.change import Change, read_change, with_symbols
@@ -21,9 +22,11 @@ from panlect.review.plan import Plan, close, plan
 from panlect.review.select import Selection, select
 from panlect.review.verdict import verdict
 from panlect.review.verify import Verified, verify
+from panlect.search.who import BlastRadius
 
 T = TypeVar("T")
 Snapshots = Callable[[Repository, str, str], Awaitable[tuple[Snapshot, Snapshot]]]
+ReachOf = Callable[[Change, Snapshot], Awaitable[BlastRadius]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,18 @@ class Subject:
     head_sha: str
 
 
-async def review(subject: Subject, snapshots: Snapshots, steps: Steps, *, context_tokens: int = 0) -> Verdict:
+async def review(
+    subject: Subject,
+    snapshots: Snapshots,
+    steps: Steps,
+    *,
+    context_tokens: int = 0,
+    reach: ReachOf | None = None,
+) -> Verdict:
     """The verdict of one head. Raises GitError when the repository cannot be read.
 
     `context_tokens` is the budget of gathered context; 0 leaves it out, which is right where nobody and no
-    model looks at it.
+    model looks at it. `reach` asks how far the change reaches beyond the repository; None where nothing else is known.
     """
     base_sha, head_sha = subject.base_sha, subject.head_sha
 
@@ -68,6 +78,9 @@ async def review(subject: Subject, snapshots: Snapshots, steps: Steps, *, contex
             return await asyncio.to_thread(gather_context, change, base, head, context_tokens)
 
         await steps.step("context", head_sha, Context, gather)
+
+    if reach is not None:
+        await steps.step("impact", head_sha, BlastRadius, partial(reach, change, base))
 
     async def check() -> Candidates:
         if base.truncated or head.truncated:

@@ -97,17 +97,25 @@ async def _index(db: Database, connections: Connections, hint: Hint, repository_
     return Synced("index queued" if fresh else "this commit is indexed", run.id)
 
 
-def new_index(repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = False) -> NewRun:
-    """The index of a commit: once per commit and cause, one at a time for its repository."""
+def new_index(repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = False, ref: str = "") -> NewRun:
+    """The index of a commit, one at a time for its repository; of a push or a connection once per commit.
+
+    What a person or a job asks for is done each time: it costs nothing where everything is there. `ref`
+    names a branch that is indexed beside the default one.
+    """
+    detail: dict[str, object] = {"bulk": True} if bulk else {}
     return NewRun(
         RunKind.INDEX,
         cause,
         repository_id,
         head_sha=head_sha,
-        detail={"bulk": True} if bulk else {},
-        dedupe_key=f"index:{repository_id}:{head_sha}:{cause}",
+        detail=detail | ({"ref": ref} if ref else {}),
+        dedupe_key=f"index:{repository_id}:{head_sha}:{cause}" if cause in _ONCE else None,
         lock_key=f"index:{repository_id}",
     )
+
+
+_ONCE = ("push", "connected")
 
 
 async def store_pull_request(

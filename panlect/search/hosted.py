@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from panlect.errors import BadInputError
+from panlect.index import snapshots, vectors
+from panlect.index.embed import Embed
 from panlect.index.snapshot import BlobKey, Snapshot
-from panlect.index.store import PostgresStore, StoredSnapshot
+from panlect.index.snapshots import StoredSnapshot
+from panlect.index.store import PostgresStore
+from panlect.index.vectors import Model
 from panlect.search.query import answer
 
 if TYPE_CHECKING:
@@ -19,7 +23,9 @@ if TYPE_CHECKING:
 
     from panlect.code.packed import Column
 
-_WARM = 8  # snapshots
+_WARM = 8  # repositories
+_STORES = 8  # organisations with an open connection
+_MOST_OVERLAID = 0.25  # of the files: beyond that a snapshot is made anew
 
 
 class NoBlobs:
@@ -47,12 +53,21 @@ class PostgresDense:
 
     store: PostgresStore
     repository_id: UUID
-    model: str
+    model: Model
     vector: NDArray[Any]
 
     def nearest(self, query: str, limit: int) -> Sequence[tuple[bytes, float]]:  # noqa: ARG002 - embedded before
         """As `DenseIndex` says; it may know chunks of older snapshots."""
-        return self.store.nearest(self.repository_id, self.model, self.vector, limit)
+        return vectors.nearest(self.store, self.repository_id, self.model, self.vector, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    """A repository's active snapshot in memory."""
+
+    id: UUID
+    snapshot: Snapshot
+    analyses: Analyses
 
 
 @dataclass(slots=True)
@@ -60,38 +75,77 @@ class HostedSearch:
     """Searches active snapshots and keeps the last few in memory. One to a process."""
 
     url: str
-    model: str
-    embed: Callable[[list[str]], Awaitable[NDArray[Any]]] | None = None
-    _warm: OrderedDict[UUID, tuple[Snapshot, Analyses]] = field(default_factory=OrderedDict)
-    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    embed: Embed | None = None
+    _warm: OrderedDict[UUID, _Warm] = field(default_factory=OrderedDict)
+    _stores: OrderedDict[UUID, PostgresStore] = field(default_factory=OrderedDict)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def search(self, organisation_id: UUID, repository_id: UUID, query: str, k: int) -> dict[str, Any]:
         """The JSON of `panlect search`. Raises BadInputError when the repository has no index."""
-        vector = (await self.embed([query]))[0] if self.embed is not None else None
-        async with self._loading:  # a snapshot is loaded once; numpy holds the processor anyway
-            return await asyncio.to_thread(self._search, organisation_id, repository_id, query, k, vector)
+        model, vector = None, None
+        if self.embed is not None:
+            async with self._one_at_a_time:
+                model = await asyncio.to_thread(self._serving, organisation_id, repository_id)
+            if model is not None:
+                vector = (await self.embed([query], spec=model.spec, query=True))[0]
+        async with self._one_at_a_time:  # a snapshot is loaded once; numpy holds the processor anyway
+            return await asyncio.to_thread(
+                self._search, organisation_id, repository_id, query, k, model, vector
+            )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def _serving(self, organisation_id: UUID, repository_id: UUID) -> Model | None:
+        return vectors.serving(self._store(organisation_id), repository_id)
 
     def _search(
-        self, organisation_id: UUID, repository_id: UUID, query: str, k: int, vector: NDArray[Any] | None
+        self,
+        organisation_id: UUID,
+        repository_id: UUID,
+        query: str,
+        k: int,
+        model: Model | None,
+        vector: NDArray[Any] | None,
     ) -> dict[str, Any]:
-        with PostgresStore(self.url, organisation_id) as store:
-            active = store.active_snapshot(repository_id)
-            if active is None:
-                raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
-            snapshot, analyses = self._warm.get(active.id) or _cold(active, store)
-            analyses.store = store
-            dense = None if vector is None else PostgresDense(store, repository_id, self.model, vector)
-            said = answer(snapshot, query, k, dense)
-            self._keep(active.id, snapshot, analyses)
-        return said
+        store = self._store(organisation_id)
+        snapshot = self._snapshot(store, repository_id)
+        asks = model is not None and vector is not None
+        dense = PostgresDense(store, repository_id, model, vector) if asks else None  # type: ignore[arg-type]
+        return answer(snapshot, query, k, dense)
 
-    def _keep(self, snapshot_id: UUID, snapshot: Snapshot, analyses: Analyses) -> None:
-        self._warm[snapshot_id] = snapshot, analyses
-        self._warm.move_to_end(snapshot_id)
+    def _snapshot(self, store: PostgresStore, repository_id: UUID) -> Snapshot:
+        """The active snapshot: the warm one, an overlay on it after a push, or one that is loaded."""
+        active = snapshots.active(store, repository_id)
+        if active is None:
+            raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
+        warm = self._warm.get(repository_id)
+        if warm is None or warm.id != active.id:
+            warm = _loaded(active, store, warm)
+        warm.analyses.store = store
+        self._warm[repository_id] = warm
+        self._warm.move_to_end(repository_id)
         while len(self._warm) > _WARM:
             self._warm.popitem(last=False)
+        return warm.snapshot
+
+    def _store(self, organisation_id: UUID) -> PostgresStore:
+        store = self._stores.get(organisation_id) or PostgresStore(self.url, organisation_id)
+        self._stores[organisation_id] = store
+        self._stores.move_to_end(organisation_id)
+        while len(self._stores) > _STORES:
+            self._stores.popitem(last=False)[1].close()
+        return store
 
 
-def _cold(active: StoredSnapshot, store: PostgresStore) -> tuple[Snapshot, Analyses]:
+def _loaded(active: StoredSnapshot, store: PostgresStore, before: _Warm | None) -> _Warm:
+    entries = snapshots.entries(store, active.id)
+    if before is not None:
+        overlay = before.snapshot.overlay(active.commit_sha, entries)
+        if overlay.overlaid <= _MOST_OVERLAID * len(entries):
+            return _Warm(active.id, overlay, before.analyses)
     analyses = Analyses(store)
-    return Snapshot(active.commit_sha, store.entries(active.id), analyses, NoBlobs()), analyses
+    return _Warm(active.id, Snapshot(active.commit_sha, entries, analyses, NoBlobs()), analyses)

@@ -254,7 +254,7 @@ def test_a_file_that_aborts_the_parser_is_unread_and_the_others_are_read(
     monkeypatch.setattr(
         analyse,
         "ChildPool",
-        lambda _, **limits: original("tests.e2e.aborting_parser:analyse_batch", **limits),
+        lambda _, **limits: original("tests.e2e.aborting_parser:analyse_one", **limits),
     )
     repo = two_commits(tmp_path / "repo")
     commit(repo, "abort", [file(b"bomb.py", b"ABORTS = 1\n"), file(b"fine.py", b"x = 1\n")], "main")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from panlect.index import snapshots
 from panlect.index.embed import HashingEmbedder
 from panlect.index.snapshot import Snapshot
 from panlect.index.store import PostgresStore
@@ -31,7 +33,7 @@ class CountingEmbedder:
     def __init__(self) -> None:
         self.texts = 0
 
-    async def __call__(self, texts: list[str]) -> Any:
+    async def __call__(self, texts: list[str], *, spec: Any = None, query: bool = False) -> Any:
         self.texts += len(texts)
         return HashingEmbedder().embed(texts)
 
@@ -42,12 +44,13 @@ def embedder() -> CountingEmbedder:
 
 
 @pytest.fixture
-def indexing(panlect: Any, embedder: CountingEmbedder) -> Any:
+def indexing(panlect: Any, embedder: CountingEmbedder) -> Iterator[Any]:
     """The product with an embedder."""
     settings = panlect.services.settings.model_copy(update={"embed_model": "hashing"})
-    search = HostedSearch(panlect.services.db.url, HashingEmbedder.model_id, embedder)
+    search = HostedSearch(panlect.services.db.url, embedder)
     services = replace(panlect.services, settings=settings, search=search, embedder=embedder)
-    return replace(panlect, services=services)
+    yield replace(panlect, services=services)
+    search.close()
 
 
 @pytest.fixture
@@ -128,9 +131,9 @@ async def test_a_snapshot_from_postgres_is_the_snapshot_from_git(
         await finished(indexing, 1)
     organisation = UUID("00000000-0000-0000-0000-000000000001")
     with PostgresStore(database_url, organisation) as store:
-        active = store.active_snapshot(UUID(connected["id"]))
+        active = snapshots.active(store, UUID(connected["id"]))
         assert active is not None
-        snapshot = Snapshot(active.commit_sha, store.entries(active.id), store, _NoBlobs())
+        snapshot = Snapshot(active.commit_sha, snapshots.entries(store, active.id), store, _NoBlobs())
         assert snapshot.paths() == tuple(sorted(FILES))
         assert [site.path for site in snapshot.definitions_named("refund_payment")] == ["shop/refund.py"]
     with psycopg.connect(administrator_url) as connection:

@@ -19,6 +19,7 @@ NOT_TENANT = {"migration"}
 LISTED = {
     "find_token",
     "find_index_run",
+    "find_organisation",
     "webhook_connections",
     "find_repository",
     "store_delivery",
@@ -195,6 +196,7 @@ def fill(connection: psycopg.Connection, organisation: UUID) -> None:
     insert(connection, "blob_analysis", **own)
     insert(connection, "chunk", **own, chunk_hash=b"\2" * 16)
     insert(connection, "chunk_embedding", **own, repository_id=ids["repository"])
+    insert(connection, "embedding_model", **own)
     insert(connection, "snapshot", **own, id=ids["snapshot"], repository_id=ids["repository"])
     insert(connection, "snapshot_entry", **own, snapshot_id=ids["snapshot"])
     of_pull = {"repository_id": ids["repository"], "pull_request_id": ids["pull"], "run_id": ids["run"]}
@@ -211,7 +213,8 @@ ANY_VALUE = {
     "integer": 1,
     "bigint": 1,
     "double precision": 1.0,
-    "halfvec(384)": str([0.05] * 384),
+    "halfvec": str([0.05] * 384),
+    "jsonb": "{}",
 }
 
 

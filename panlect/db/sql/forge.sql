@@ -32,8 +32,13 @@ where r.organisation_id = %s and r.id = %s
 
 -- name: list_repositories
 -- With the state of its index: what is active, and what is being built.
-select r.id, r.full_name, r.default_branch, s.commit_sha, s.files, s.chunks, s.embedded, s.activated_at
+select r.id, r.connection_id, r.full_name, r.default_branch, s.commit_sha, s.files, s.chunks, s.embedded,
+       s.activated_at, r.embedding_model,
+       n.id as run_id, n.status as run_status, n.reason as run_reason, n.detail as progress
 from repository r left join snapshot s on s.id = r.active_snapshot_id
+left join lateral (
+    select id, status, reason, detail from run
+    where repository_id = r.id and kind = 'index' order by created_at desc limit 1) n on true
 where r.organisation_id = %s order by r.full_name
 
 -- name: upsert_pull_request

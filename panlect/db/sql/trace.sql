@@ -35,6 +35,12 @@ select s.output -> 'items' as items
 from step s join review v on v.run_id = s.run_id
 where v.organisation_id = %(organisation_id)s and v.id = %(review_id)s and s.name = 'context' and s.state = 'done'
 
+-- name: find_impact
+-- As find_context: how far the change reaches, by name.
+select s.output as impact
+from step s join review v on v.run_id = s.run_id
+where v.organisation_id = %(organisation_id)s and v.id = %(review_id)s and s.name = 'impact' and s.state = 'done'
+
 -- name: list_runs
 -- Newest first.
 select id, kind, status, reason, cause, repository_id, pull_request_id, review_id, head_sha, attempt, crashes, detail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from panlect.child import ChildFailure
+from panlect.child import Answer, ChildFailure
 from panlect.code.packed import meta_of
 from panlect.index import analyse
 from panlect.index.analyse import analyse_blobs
@@ -62,7 +62,7 @@ class _PoolThatDiesOfEvil:
     """As `ChildPool`, where content that begins with `evil` crashes the child."""
 
     def __init__(self, function: str, **_: object) -> None:
-        assert function == "panlect.index.analyse:analyse_batch"
+        assert function == "panlect.index.analyse:analyse_one"
 
     def __enter__(self) -> _PoolThatDiesOfEvil:
         return self
@@ -70,9 +70,14 @@ class _PoolThatDiesOfEvil:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def map(self, batches):  # type: ignore[no-untyped-def]
+    def map_batches(self, batches):  # type: ignore[no-untyped-def]
         for batch in batches:
-            if any(content.startswith(b"evil") for _, _, content in batch):
-                yield batch, ChildFailure("crashed")
-            else:
-                yield batch, analyse.analyse_batch(batch)
+            yield (
+                batch,
+                [
+                    Answer(
+                        ChildFailure("crashed") if task[2].startswith(b"evil") else analyse.analyse_one(task)
+                    )
+                    for task in batch
+                ],
+            )

@@ -1,0 +1,259 @@
+"""Snapshots in Postgres: the files of a commit as layers, which one is searched, who knows a name, what is dropped.
+
+A snapshot is whole, or an overlay that holds only what differs from the one below it: a two-file commit of a
+large repository writes two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from panlect.code.packed import meta_of
+from panlect.db.sql import query
+from panlect.db.text import storable
+from panlect.git.tree import TreeEntry
+from panlect.index.record import FileRecord, why_not_analysed
+from panlect.index.snapshot import blob_key, is_analysable
+from panlect.index.store import PostgresStore, name_number
+
+UNREAD = "not analysed: missing, damaged, or the run's budget was spent"
+_DEEPEST = 24  # overlays below one another: reading walks all of them
+_MOST_OVERLAID = 0.25  # of the files: an overlay of more is stored whole
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """A snapshot's row."""
+
+    id: UUID
+    commit_sha: str
+    state: str
+    overlay_of: UUID | None = None
+    overlay_depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What an organisation's index takes."""
+
+    snapshots: int
+    entries: int
+    blobs: int
+    blob_bytes: int
+    chunks: int
+    chunk_bytes: int
+    vectors: int
+    vector_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection dropped."""
+
+    snapshots: int
+    blobs: int
+    chunks: int
+    vectors: int
+
+
+def begin(store: PostgresStore, repository_id: UUID, commit_sha: str, ref: str = "") -> StoredSnapshot:
+    """The snapshot of a commit, made when there is none; a rerun goes on with the one that is there."""
+    values = {**_of(store, repository_id), "commit_sha": commit_sha, "ref": ref, "analyser": store.version}
+    with store.transaction() as connection:
+        connection.execute(query("snapshots.begin"), values)
+        row = connection.execute(query("snapshots.find"), values).fetchone()
+    assert row is not None
+    return StoredSnapshot(*row)
+
+
+def active(store: PostgresStore, repository_id: UUID) -> StoredSnapshot | None:
+    """What is searched now."""
+    return _one(store, "snapshots.active", repository_id)
+
+
+def put_entries(
+    store: PostgresStore,
+    repository_id: UUID,
+    snapshot: StoredSnapshot,
+    files: Sequence[TreeEntry],
+    *,
+    truncated: str = "",
+) -> int:
+    """The files of a snapshot, as an overlay where that is small; how many rows were written."""
+    below = _one(store, "snapshots.newest_of_this_analyser", repository_id)
+    rows = [_row(store, snapshot.id, entry) for entry in files]
+    over = None
+    if below is not None and below.id != snapshot.id and below.overlay_depth < _DEEPEST:
+        differing = _differing(store, snapshot.id, rows, below)
+        if len(differing) <= max(8, _MOST_OVERLAID * len(rows)):
+            over, rows = below, differing
+    values = {
+        "organisation_id": store.organisation_id,
+        "snapshot_id": snapshot.id,
+        "overlay_of": over.id if over else None,
+        "overlay_depth": over.overlay_depth + 1 if over else 0,
+        "truncated": truncated,
+    }
+    with store.transaction() as connection:
+        connection.execute(query("snapshots.clear_entries"), values)
+        connection.execute(query("snapshots.put_below"), values)
+    kinds = ["uuid", "uuid", "text", "bytea", "int4", "int8", "text"]
+    store.copy("incoming_entry", "snapshots.stage_entries", "snapshots.store_entries", kinds, rows)
+    return len(rows)
+
+
+def entries(store: PostgresStore, snapshot_id: UUID) -> list[TreeEntry]:
+    """The files of a snapshot, by path."""
+    with store.transaction() as connection:
+        rows = connection.execute(query("snapshots.list_entries"), {"snapshot_id": snapshot_id}).fetchall()
+    return [TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size) for path, sha, mode, size in rows]
+
+
+def activate(store: PostgresStore, snapshot: StoredSnapshot, *, files: int, serve: bool = True) -> int:
+    """Complete a snapshot, and search it from now on in place of the old one: one transaction. How many chunks.
+
+    Without `serve` it is there beside the active one (a branch, a pull request).
+    """
+    from panlect.faults import fault
+
+    values: dict[str, object] = {"organisation_id": store.organisation_id, "snapshot_id": snapshot.id}
+    with store.transaction() as connection:
+        row = connection.execute(query("snapshots.count_chunks"), values).fetchone()
+    assert row is not None
+    chunks = int(row[0])
+    values |= {"files": files, "chunks": chunks, "state": "active" if serve else "ready"}
+    fault("index.before_activate")
+    with store.transaction() as connection:
+        if serve or snapshot.state != "active":
+            connection.execute(query("snapshots.complete"), values)
+        if serve:
+            connection.execute(query("snapshots.retire_others"), values)
+            connection.execute(query("snapshots.activate"), values)
+    return chunks
+
+
+def note_embedded(store: PostgresStore, snapshot_id: UUID, embedded: int) -> None:
+    """How many of a snapshot's chunks have a vector by now."""
+    values = {
+        "organisation_id": store.organisation_id,
+        "snapshot_id": snapshot_id,
+        "embedded": embedded,
+    }
+    with store.transaction() as connection:
+        connection.execute(query("snapshots.note_embedded"), values)
+
+
+def files(store: PostgresStore, snapshot_id: UUID) -> Iterator[FileRecord]:
+    """What became of every file of a snapshot, by path."""
+    values = {"organisation_id": store.organisation_id, "snapshot_id": snapshot_id}
+    with store.transaction() as connection, connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query("snapshots.files"), values).fetchall()
+    for path, sha, mode, size, language, meta, ms in rows:
+        if meta is None:
+            entry = TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size)
+            reason = why_not_analysed(entry) or UNREAD
+            yield FileRecord(path, language, "none", "none", None, reason)
+        else:
+            said = meta_of(bytes(meta))
+            yield FileRecord(path, said.language, said.parser, said.chunker, round(ms, 2), said.skipped)
+
+
+class Knowing(NamedTuple):
+    """A file of an active snapshot that may know a name; its packed symbols say whether it does."""
+
+    repository: str
+    commit_sha: str
+    path: str
+    symbols: bytes
+
+
+def knowing(store: PostgresStore, keys: Sequence[str]) -> Iterator[Knowing]:
+    """The files of every active snapshot of the organisation that may know one of these names; no cap."""
+    values = {"organisation_id": store.organisation_id, "ids": [name_number(key) for key in keys]}
+    with store.transaction() as connection, connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query("snapshots.who"), values).fetchall()
+    for _, full_name, commit_sha, path, symbols in rows:
+        yield Knowing(full_name, commit_sha, path, bytes(symbols))
+
+
+def storage(store: PostgresStore) -> Storage:
+    """Rows and bytes of the organisation's index."""
+    with store.transaction() as connection:
+        row = connection.execute(
+            query("snapshots.storage"), {"organisation_id": store.organisation_id}
+        ).fetchone()
+    assert row is not None
+    return Storage(*row)
+
+
+def collect(store: PostgresStore, *, kept: int, grace_s: float) -> Collected:
+    """Drop old snapshots and what no snapshot holds any more: analyses, chunks, vectors.
+
+    Keeps the active snapshot, the `kept` newest of each repository, what others stand on, and whatever is
+    younger than `grace_s` seconds. One transaction a kind: a collection that is killed goes on the next time.
+    """
+    values: dict[str, Any] = {
+        "organisation_id": store.organisation_id,
+        "kept": kept,
+        "grace_s": grace_s,
+    }
+    snapshots = 0
+    while True:  # what an overlay stood on becomes collectable with it
+        with store.transaction() as connection:
+            ids = [row[0] for row in connection.execute(query("snapshots.collectable"), values)]
+            connection.execute(query("snapshots.drop_snapshots"), {**values, "ids": ids})
+        snapshots += len(ids)
+        if not ids:
+            break
+    with store.transaction() as connection:
+        repositories = [row[0] for row in connection.execute(query("snapshots.repositories"), values)]
+    vectors = 0
+    for repository_id in repositories if snapshots else ():
+        with store.transaction() as connection:
+            dropped = connection.execute(
+                query("snapshots.drop_unreachable_vectors"), {**values, "repository_id": repository_id}
+            )
+            vectors += dropped.rowcount
+    with store.transaction() as connection:
+        blobs = connection.execute(query("snapshots.drop_unreachable_blobs"), values).rowcount
+    with store.transaction() as connection:
+        chunks = connection.execute(query("snapshots.drop_unreachable_chunks"), values).rowcount
+    return Collected(snapshots, blobs, chunks, vectors)
+
+
+def _row(store: PostgresStore, snapshot_id: UUID, entry: TreeEntry) -> tuple[Any, ...]:
+    language = blob_key(entry)[0] if is_analysable(entry) else ""
+    return (
+        store.organisation_id,
+        snapshot_id,
+        storable(entry.path),
+        bytes.fromhex(entry.blob_sha),
+        int(entry.mode, 8),
+        entry.size,
+        language,
+    )
+
+
+def _differing(
+    store: PostgresStore, snapshot_id: UUID, rows: Sequence[tuple[Any, ...]], below: StoredSnapshot
+) -> list[tuple[Any, ...]]:
+    """The rows that are not as they are below, and one without a blob for each file that is gone."""
+    old = {storable(e.path): (e.blob_sha, e.mode) for e in entries(store, below.id)}
+    fresh = [row for row in rows if old.get(row[2]) != (row[3].hex(), f"{row[4]:06o}")]
+    there = {row[2] for row in rows}
+    gone = [(store.organisation_id, snapshot_id, path, None, 0, 0, "") for path in old if path not in there]
+    return fresh + gone
+
+
+def _one(store: PostgresStore, name: str, repository_id: UUID) -> StoredSnapshot | None:
+    values = {**_of(store, repository_id), "analyser": store.version}
+    with store.transaction() as connection:
+        row = connection.execute(query(name), values).fetchone()
+    return StoredSnapshot(*row) if row else None
+
+
+def _of(store: PostgresStore, repository_id: UUID) -> dict[str, object]:
+    return {"organisation_id": store.organisation_id, "repository_id": repository_id}

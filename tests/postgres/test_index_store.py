@@ -1,0 +1,366 @@
+"""The index in Postgres: overlays, who knows a name, what is collected, and vectors that are never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import numpy as np
+import psycopg
+import pytest
+
+from panlect.code.packed import Packed
+from panlect.db.pool import DEFAULT_ORGANISATION
+from panlect.errors import ConfigurationError
+from panlect.git.tree import TreeEntry
+from panlect.index import snapshots, vectors
+from panlect.index.analyse import analyse_blobs
+from panlect.index.commit import Analysed, keep
+from panlect.index.embed import HashingEmbedder, embedding_text
+from panlect.index.memory import MemoryBlobs, MemoryStore
+from panlect.index.models import ModelSpec, key_of
+from panlect.index.snapshot import Snapshot, blob_key
+from panlect.index.store import PostgresStore, name_number, names_of
+from panlect.search.hosted import NoBlobs, PostgresDense
+from panlect.search.query import search
+from panlect.search.who import who_in_organisation
+from tests.conftest import Place
+
+HASHING = ModelSpec("hashing")
+MODEL = vectors.Model(key_of(HASHING), HASHING, 384)
+FILES = {f"shop/part{number}.py": f"def part_{number}(order):\n    return order\n" for number in range(40)}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[PostgresStore]:
+    with PostgresStore(database_url, DEFAULT_ORGANISATION) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other_repository(administrator_url: str, place: Place) -> UUID:
+    return add_repository(administrator_url, place, "acme/other")
+
+
+def add_repository(administrator_url: str, place: Place, name: str) -> UUID:
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        row = connection.execute(
+            "insert into panlect.repository (organisation_id, connection_id, full_name, clone_url)"
+            " values (%s, %s, %s, '') returning id",
+            [DEFAULT_ORGANISATION, place.connection_id, name],
+        ).fetchone()
+    assert row is not None
+    return UUID(str(row[0]))
+
+
+def commit(
+    store: PostgresStore, repository_id: UUID, sha: str, files: dict[str, str], *, serve: bool = True
+) -> snapshots.StoredSnapshot:
+    """Index these files as the commit `sha`."""
+    blobs, memory = MemoryBlobs(), MemoryStore()
+    entries = blobs.add(files)
+    analyse_blobs(blobs, entries, memory, workers=0)
+    keep(
+        store,
+        (
+            Analysed(key, packed, texts(packed, blobs.contents[key[1]]), 1.5)
+            for key, packed in memory.kept.items()
+        ),
+    )
+    snapshot = snapshots.begin(store, repository_id, sha)
+    snapshots.put_entries(store, repository_id, snapshot, entries)
+    snapshots.activate(store, snapshot, files=len(files), serve=serve)
+    return snapshot
+
+
+def texts(packed: Packed, content: bytes) -> tuple[tuple[bytes, str], ...]:
+    from panlect.code.packed import chunks_of, search_of
+
+    return tuple(
+        (bytes.fromhex(c.hash), embedding_text(c.scope, content[c.start_byte : c.end_byte].decode()))
+        for c in chunks_of(search_of(packed.search))
+    )
+
+
+def embed_all(store: PostgresStore, repository_id: UUID, snapshot: snapshots.StoredSnapshot) -> int:
+    missing = vectors.missing(store, repository_id, snapshot.id, MODEL.key)
+    vectors.register(store, MODEL)
+    if missing:
+        made = HashingEmbedder().embed([text for _, text in missing])
+        vectors.put(store, repository_id, MODEL.key, [digest for digest, _ in missing], made)
+    vectors.serve(store, repository_id, MODEL.key)
+    return len(missing)
+
+
+def rows_of(url: str, table: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(f"select count(*) from panlect.{table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+# Overlays
+
+
+def test_a_two_file_commit_writes_two_rows_and_reads_as_a_whole(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    changed = {**FILES, "shop/part1.py": "def other():\n    return 1\n", "shop/new.py": "NEW = 1\n"}
+    second = commit(store, place.repository_id, "two", changed)
+    assert rows_of(administrator_url, "snapshot_entry") == len(FILES) + 2
+    assert [e.path for e in snapshots.entries(store, second.id)] == sorted(changed)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert (active.commit_sha, active.overlay_depth) == ("two", 1)
+
+
+def test_a_file_that_is_gone_is_gone_from_every_overlay_above(store: PostgresStore, place: Place) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    less = {path: text for path, text in FILES.items() if path != "shop/part7.py"}
+    commit(store, place.repository_id, "two", less)
+    third = commit(store, place.repository_id, "three", {**less, "README.md": "# Shop\n"})
+    paths = [entry.path for entry in snapshots.entries(store, third.id)]
+    assert "shop/part7.py" not in paths
+    assert len(paths) == len(less) + 1
+
+
+def test_an_overlay_that_would_be_large_is_stored_whole(store: PostgresStore, place: Place) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    second = commit(store, place.repository_id, "two", {p: f"{t}# changed\n" for p, t in FILES.items()})
+    assert snapshots.active(store, place.repository_id) == replace(second, state="active")
+
+
+def test_overlays_do_not_pile_up_without_end(store: PostgresStore, place: Place) -> None:
+    depths = []
+    for number in range(30):
+        commit(store, place.repository_id, f"c{number}", {**FILES, "x.py": f"X = {number}\n"})
+        active = snapshots.active(store, place.repository_id)
+        assert active is not None
+        depths.append(active.overlay_depth)
+    assert max(depths) == 24
+    assert depths[25] == 0
+
+
+def test_the_snapshot_of_a_branch_stands_beside_the_active_one(store: PostgresStore, place: Place) -> None:
+    main = commit(store, place.repository_id, "main", FILES)
+    branch = commit(store, place.repository_id, "branch", {**FILES, "b.py": "B = 1\n"}, serve=False)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert active.id == main.id
+    assert "b.py" in [entry.path for entry in snapshots.entries(store, branch.id)]
+
+
+# What became of each file
+
+
+def test_every_file_of_a_snapshot_has_a_record(store: PostgresStore, place: Place) -> None:
+    snapshot = commit(store, place.repository_id, "one", {"a.py": "A = 1\n", "b.bin": "x", "c.rs": "\0"})
+    said = {one.path: (one.parser, one.chunker, one.skipped) for one in snapshots.files(store, snapshot.id)}
+    assert said == {
+        "a.py": ("tree-sitter", "syntax", ""),
+        "b.bin": ("none", "none", "binary by name"),
+        "c.rs": ("none", "none", "binary"),
+    }
+    assert next(one.ms for one in snapshots.files(store, snapshot.id)) == 1.5
+
+
+def test_a_file_whose_analysis_is_not_there_says_so(store: PostgresStore, place: Place) -> None:
+    snapshot = snapshots.begin(store, place.repository_id, "one")
+    snapshots.put_entries(store, place.repository_id, snapshot, [TreeEntry("a.py", "ab" * 20, "100644", 3)])
+    assert [one.skipped for one in snapshots.files(store, snapshot.id)] == [snapshots.UNREAD]
+
+
+# Who knows a name
+
+
+def test_names_are_found_over_all_repositories(
+    store: PostgresStore, place: Place, other_repository: UUID
+) -> None:
+    commit(
+        store,
+        place.repository_id,
+        "one",
+        {"shop.py": "import os\ndef capture(order):\n    return os.getenv('PAY_KEY')\n"},
+    )
+    commit(
+        store,
+        other_repository,
+        "two",
+        {"jobs.py": "from shop import capture\ncapture(1)\n", "d.py": "os.environ['PAY_KEY']\n"},
+    )
+    known = who_in_organisation(store, "capture")
+    assert [(s.repository, s.path, s.line, s.role) for s in known.sites] == [
+        ("acme/other", "jobs.py", 2, "uses"),
+        ("acme/shop", "shop.py", 2, "defines"),
+    ]  # fmt: skip
+    assert [(s.repository, s.kind) for s in who_in_organisation(store, "PAY_KEY").sites] == [
+        ("acme/other", "env"),
+        ("acme/shop", "env"),
+    ]
+
+
+def test_a_file_counts_once_however_many_overlays_lie_on_it(store: PostgresStore, place: Place) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    commit(store, place.repository_id, "two", {**FILES, "x.py": "part_3(1)\n"})
+    moved = {path: text for path, text in FILES.items() if path != "shop/part3.py"}
+    commit(
+        store,
+        place.repository_id,
+        "three",
+        {**moved, "x.py": "part_3(2)\n\npart_3(3)\n", "y/part3.py": FILES["shop/part3.py"]},
+    )
+    known = who_in_organisation(store, "part_3")
+    assert [(s.path, s.line) for s in known.sites] == [("x.py", 1), ("x.py", 3), ("y/part3.py", 1)]
+
+
+def test_hashes_of_names_are_those_that_are_asked_for(store: PostgresStore) -> None:
+    memory = MemoryStore()
+    blobs = MemoryBlobs()
+    analyse_blobs(blobs, blobs.add({"a.py": "class Cart(Base):\n    pass\nCart()\n"}), memory, workers=0)
+    (packed,) = memory.kept.values()
+    numbers = set(names_of(packed.symbols).tolist())
+    assert {name_number("Cart"), name_number("Base")} <= numbers
+    assert name_number("Order") not in numbers
+
+
+# Vectors
+
+
+def test_a_rename_costs_no_embedding(store: PostgresStore, place: Place) -> None:
+    first = commit(store, place.repository_id, "one", FILES)
+    assert embed_all(store, place.repository_id, first) == len(FILES)
+    renamed = {path.replace("part3.py", "moved/part3.py"): text for path, text in FILES.items()}
+    second = commit(store, place.repository_id, "two", renamed)
+    assert embed_all(store, place.repository_id, second) == 0
+
+
+def test_what_another_repository_has_embedded_is_copied(
+    store: PostgresStore, place: Place, other_repository: UUID
+) -> None:
+    embed_all(store, place.repository_id, commit(store, place.repository_id, "one", FILES))
+    second = commit(store, other_repository, "one", {**FILES, "more.py": "def more():\n    return 1\n"})
+    assert embed_all(store, other_repository, second) == 1
+
+
+def test_what_the_review_of_a_head_read_is_embedded_when_it_is_merged(
+    store: PostgresStore, place: Place
+) -> None:
+    embed_all(store, place.repository_id, commit(store, place.repository_id, "one", FILES))
+    head = {**FILES, "new.py": "def new():\n    return 1\n"}
+    commit(store, place.repository_id, "head", head, serve=False)
+    merged = commit(store, place.repository_id, "merge", {**head, "other.py": "O = 1\n"})
+    assert embed_all(store, place.repository_id, merged) == 2
+
+
+def test_vectors_of_another_length_are_refused_under_the_same_name(store: PostgresStore) -> None:
+    vectors.register(store, MODEL)
+    with pytest.raises(ConfigurationError, match="384 numbers, and these have 512"):
+        vectors.register(store, replace(MODEL, dimension=512))
+
+
+def test_a_model_is_served_until_the_switch(store: PostgresStore, place: Place) -> None:
+    other = vectors.Model("hashing-512", ModelSpec("hashing", 512), 512)
+    for model in (MODEL, other):
+        vectors.register(store, model)
+        vectors.serve(store, place.repository_id, model.key)
+    assert vectors.serving(store, place.repository_id) == MODEL
+    vectors.serve(store, place.repository_id, other.key, switch=True)
+    assert vectors.serving(store, place.repository_id) == other
+
+
+def test_dense_hits_belong_to_the_snapshot_however_many_are_retained(
+    store: PostgresStore, place: Place
+) -> None:
+    """Twenty commits, each with a file of its own that is nearest to the query and gone in the next."""
+    for number in range(20):
+        old = f"def refund_payment_{number}(order):\n    return refund_payment(order, {number})\n"
+        embed_all(
+            store,
+            place.repository_id,
+            commit(store, place.repository_id, f"c{number}", {**FILES, f"old{number}.py": old}),
+        )
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    query = "refund payment"
+    dense = PostgresDense(store, place.repository_id, MODEL, HashingEmbedder().embed([query])[0])
+    near = {digest for digest, _ in dense.nearest(query, 20)}
+    snapshot = Snapshot(active.commit_sha, snapshots.entries(store, active.id), store, NoBlobs())
+    hits = search(snapshot, query, 5, dense)
+    assert len(near) == 20
+    assert hits[0].path == "old19.py"
+    assert all(snapshot.exists(hit.path) for hit in hits)
+
+
+def test_a_large_repository_is_searched_by_an_index_with_full_recall(
+    store: PostgresStore, place: Place, other_repository: UUID
+) -> None:
+    random = np.random.default_rng(7)
+    vectors.register(store, MODEL)
+    for repository_id, count in ((place.repository_id, 3000), (other_repository, 500)):
+        made = random.normal(size=(count, 384)).astype(np.float32)
+        made /= np.linalg.norm(made, axis=1, keepdims=True)
+        vectors.put(store, repository_id, MODEL.key, [uuid4().bytes for _ in range(count)], made)
+    said = vectors.ensure_index(store, place.repository_id, MODEL, above=1000)
+    small = vectors.ensure_index(store, other_repository, MODEL, above=1000)
+    assert (said.vectors, said.built, small.built) == (3000, True, False)
+    assert said.recall is not None
+    assert said.recall >= 0.98
+    probe = made[0]
+    near = vectors.nearest(store, other_repository, MODEL, probe, 10)
+    assert len(near) == 10
+    assert near[0][1] == pytest.approx(1.0, abs=1e-3)
+
+
+# What is dropped
+
+
+def test_collecting_keeps_what_is_searched_and_what_it_stands_on(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    for number in range(6):
+        snapshot = commit(
+            store,
+            place.repository_id,
+            f"c{number}",
+            {**FILES, "x.py": f"def x{number}():\n    return {number}\n"},
+        )
+        embed_all(store, place.repository_id, snapshot)
+    said = snapshots.collect(store, kept=2, grace_s=0)
+    assert said.snapshots == 0  # each stands on the one before
+    commit(store, place.repository_id, "whole", {p: f"{t}# new\n" for p, t in FILES.items()})
+    embed_all(
+        store,
+        place.repository_id,
+        commit(store, place.repository_id, "last", {p: f"{t}# last\n" for p, t in FILES.items()}),
+    )
+    said = snapshots.collect(store, kept=1, grace_s=0)
+    assert (said.snapshots, said.blobs, said.chunks) == (7, 40 + 6 + 40, 40 + 6 + 40)
+    assert said.vectors == 40 + 6
+    assert rows_of(administrator_url, "chunk_embedding") == 40
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert len(snapshots.entries(store, active.id)) == 40
+
+
+def test_the_young_are_never_collected(store: PostgresStore, place: Place) -> None:
+    for number in range(3):
+        commit(store, place.repository_id, f"c{number}", {p: f"{t}# {number}\n" for p, t in FILES.items()})
+    assert snapshots.collect(store, kept=1, grace_s=3600) == snapshots.Collected(0, 0, 0, 0)
+
+
+def test_storage_counts_rows_and_bytes(store: PostgresStore, place: Place) -> None:
+    embed_all(store, place.repository_id, commit(store, place.repository_id, "one", FILES))
+    said = snapshots.storage(store)
+    assert (said.snapshots, said.entries, said.blobs, said.chunks, said.vectors) == (1, 40, 40, 40, 40)
+    assert said.vector_bytes > 40 * 768
+    assert said.blob_bytes > 0
+
+
+def test_a_blob_key_of_a_snapshot_is_the_key_of_its_analysis(store: PostgresStore, place: Place) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    keys = [blob_key(entry) for entry in snapshots.entries(store, active.id)]
+    assert store.known(keys) == set(keys)
