@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import calibration_ms, circumstances, write_result
-from bench.retrieval import Quality, mean, quality
+from bench.retrieval import TUNED_ON, Quality, mean, named, quality
 from panlect.change import Change, read_change
 from panlect.code.languages import kind_of, language_of
 from panlect.code.terms import terms_of
@@ -47,7 +47,6 @@ from panlect.index.memory import MemoryStore
 from panlect.index.snapshot import Snapshot
 from panlect.search.lexical import Lexical
 
-TUNED_ON = ("celery", "django", "express", "prometheus")  # the weights of context and search
 FEWEST, MOST = 2, 12  # changed source files of a commit that makes a case
 _COMMITS = 1500  # of the history are looked at
 _BUDGET = 8000  # tokens
@@ -311,15 +310,6 @@ def measure(name: str, path: Path, cases_file: Path | None, seed: int, limit: in
         quality((one.panlect, one.case.truth) for one in found),
         quality((one.bm25, one.case.truth) for one in found),
     )
-
-
-def named(given: Sequence[str]) -> dict[str, Path]:
-    """NAME=PATH, or a path whose folder is the name."""
-    found: dict[str, Path] = {}
-    for one in given:
-        name, _, path = one.rpartition("=")
-        found[name or Path(path).resolve().name] = Path(path)
-    return found
 
 
 def main() -> None:

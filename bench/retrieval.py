@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+# The weights of search and context were chosen looking at these; everything else is a check.
+TUNED_ON = ("celery", "django", "express", "prometheus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +63,12 @@ def _recall(ranked: Sequence[str], true: set[str], k: int) -> float:
 
 def _reciprocal(ranked: Sequence[str], true: set[str]) -> float:
     return next((1 / rank for rank, one in enumerate(ranked, 1) if one in true), 0.0)
+
+
+def named(given: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH, or a path whose folder is the name."""
+    found: dict[str, Path] = {}
+    for one in given:
+        name, _, path = one.rpartition("=")
+        found[name or Path(path).resolve().name] = Path(path)
+    return found

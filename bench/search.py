@@ -1,12 +1,12 @@
 """How well search finds a function by the first sentence of its docstring.
 
-    python -m bench.search [--path DIR] [--seed N] [--limit N] [--no-dense] [--json FILE]
+    python -m bench.search [--path DIR ...] [--seed N] [--limit N] [--no-dense] [--json FILE]
 
 Every docstring is taken out of the sources before they are indexed. A query is the first sentence of one; the
-answer is right when a hit is of the function's file and shares lines with the function. Without --path
-the sources are packages that are installed with Panlect's server, so a clone needs no network to repeat it.
-Vectors of the bundled model take most of the time: for the default sources they are made for the smallest
-package only, for --path always, unless --no-dense.
+answer is right when a hit is of the function's file and shares lines with the function. The sources are
+packages that are installed with Panlect's server, so a clone needs no network to repeat it, and the folders of
+--path (DIR or NAME=DIR). Vectors of the bundled model take most of the time: of the packages only the smallest
+gets them, folders always, unless --no-dense.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import calibration_ms, circumstances, write_result
-from bench.retrieval import Quality, quality
+from bench.retrieval import TUNED_ON, Quality, named, quality
 from panlect.code.languages import is_test
 from panlect.index.memory import MemoryRepository
 from panlect.index.snapshot import Snapshot
@@ -155,28 +155,37 @@ def measure(corpus: Corpus, *, dense: bool) -> dict[str, Any]:
     began = time.perf_counter()
     snapshot = MemoryRepository().snapshot(corpus.files)
     chunks = Lexical(snapshot).size
-    found: dict[str, Any] = {"corpus": corpus.name, "files": len(corpus.files), "chunks": chunks}
+    found: dict[str, Any] = {
+        "corpus": corpus.name,
+        "tuned_on": corpus.name in TUNED_ON,
+        "files": len(corpus.files),
+        "chunks": chunks,
+    }
     found["lexical"] = judge(corpus, snapshot, None).as_json()
     if dense:
-        from panlect.index.minilm import MiniLM
+        from panlect.index.minilm import SentenceModel
+        from panlect.index.models import BUNDLED, ModelSpec
 
-        found["dense"] = judge(corpus, snapshot, MemoryDense(snapshot, MiniLM())).as_json()
+        found["dense"] = judge(
+            corpus, snapshot, MemoryDense(snapshot, SentenceModel(ModelSpec(BUNDLED)))
+        ).as_json()
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
 
 
-def run(path: Path | None, *, seed: int, limit: int, dense: bool) -> dict[str, Any]:
-    """Measure the folder, or the default packages."""
+def run(folders: Mapping[str, Path], *, seed: int, limit: int, dense: bool) -> dict[str, Any]:
+    """Measure the default packages and these folders."""
     calibration = calibration_ms()
-    if path is not None:
-        rows = [measure(corpus_of(path.name, folder_sources(path), seed=seed, limit=limit), dense=dense)]
-    else:
-        rows = [
-            measure(
-                corpus_of(name, package_sources(name), seed=seed, limit=limit),
-                dense=dense and name == DENSE_PACKAGE,
-            )
-            for name in (*PACKAGES, DENSE_PACKAGE)
-        ]
+    rows = [
+        measure(
+            corpus_of(name, package_sources(name), seed=seed, limit=limit),
+            dense=dense and name == DENSE_PACKAGE,
+        )
+        for name in (*PACKAGES, DENSE_PACKAGE)
+    ]
+    rows += [
+        measure(corpus_of(name, folder_sources(path), seed=seed, limit=limit), dense=dense)
+        for name, path in folders.items()
+    ]
     return {
         **circumstances(calibration),
         "task": "first sentence of a docstring -> its function",
@@ -190,13 +199,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--path", type=Path, help="a folder with Python sources")
+    parser.add_argument("--path", action="append", default=[], help="a folder with Python sources")
     parser.add_argument("--seed", type=int, default=1, help="which functions are asked for")
     parser.add_argument("--limit", type=int, default=400, help="how many at most, in each corpus")
     parser.add_argument("--no-dense", action="store_true", help="without vectors")
     parser.add_argument("--json", type=Path, help="where to write the result")
     options = parser.parse_args()
-    result = run(options.path, seed=options.seed, limit=options.limit, dense=not options.no_dense)
+    result = run(named(options.path), seed=options.seed, limit=options.limit, dense=not options.no_dense)
     write_result(options.json, result)
     calibration = result["calibration_ms"]
     print(f"calibration {calibration['before']} ms before, {calibration['after']} ms after")

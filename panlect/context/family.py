@@ -47,7 +47,7 @@ def _of_class(touched: Touched, base: Snapshot, head: Snapshot) -> Iterator[Rela
         for site in derived_from(head, own.name):
             first = site.definition.start_line
             reason = f"extends {own.qualified_name}, line {first}"
-            yield Relative(site.path, first, first, reason, 1.0)
+            yield Relative(site.path, first, first, reason, 0.8)
     owner = _owner(touched, base if touched.side is Side.BASE else head)
     if owner is None:
         return

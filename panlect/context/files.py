@@ -1,14 +1,17 @@
 """Which files outside a change its reviewer wants to see: a weighted sum of what speaks for each of them.
 
-Every part is divided by its largest value first. The weights were chosen on the histories of celery, express
+Every part is divided by the length of its five largest values first: what names one file says more than what
+names many of them alike, as in a folder of copies. The weights were chosen on the histories of celery, express
 and prometheus (`bench.context`), where the other files of a commit had to be found from one of them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from math import sqrt
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +30,21 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _WEIGHTS = {
-    "text": 3.0,  # the words of the changed lines
-    "around": 1.0,  # the words of the changed files
-    "names": 1.0,  # the names of what is touched
-    "callers": 0.5,
-    "used": 0.5,
+    "text": 4.5,  # the words of the changed lines
+    "around": 0.5,  # the words of the changed files
+    "names": 2.0,  # the names of what is touched
+    "callers": 0.6,
+    "used": 0.4,
     "family": 0.5,  # bases, overrides, who mentions the same route or variable
-    "test of": 2.0,
-    "tested by": 0.5,
-    "history": 2.0,
+    "test of": 2.2,
+    "tested by": 1.0,
+    "history": 3.0,
 }
 _IS_TEST = 0.3  # a change of code alone most often misses its test
-_IS_NO_TEST = 0.5  # and a change of tests alone the code
-_NO_SYMBOLS = 0.4  # a factor: what holds no code of a known language
+_IS_NO_TEST = 0.6  # and a change of tests alone the code
+_NO_SYMBOLS = 0.25  # a factor: what holds no code of a known language
 _BEST_CHUNKS = 3
+_LARGEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,9 @@ def rank_files(
     for part, scores in parts.items():
         others = {path: score for path, score in scores.items() if path not in asked.paths and score > 0}
         others = {path: score for path, score in others.items() if head.exists(path)}
-        top = max(others.values(), default=0.0)
+        length = _length(others.values())
         for path, score in others.items():
-            total[path] += _WEIGHTS[part] * score / top
+            total[path] += _WEIGHTS[part] * score / length
     for path in total:
         total[path] += _counterpart(asked, path)
         if not language_by_name(path).queries:
@@ -87,6 +91,11 @@ def rank_files(
         total.setdefault(path, 0.0)
     ranked = sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
     return [RankedFile(path, round(score, 4)) for path, score in ranked]
+
+
+def _length(scores: Collection[float]) -> float:
+    """Of the largest ones: about the largest where one stands out, more where many are alike."""
+    return sqrt(sum(score**2 for score in nlargest(_LARGEST, scores)))
 
 
 def _counterpart(asked: Asked, path: str) -> float:

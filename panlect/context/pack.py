@@ -140,9 +140,11 @@ def without_overlaps(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted((one for found in kept.values() for one in found), key=_rank)
 
 
-def _rank(one: Candidate) -> tuple[float, str, int, int, str]:
+def _rank(one: Candidate) -> tuple[object, ...]:
+    """Best first; different candidates never tie, so that their order in the beginning does not matter."""
     item = one.item
-    return -item.score, item.path, item.start_line, item.end_line, item.reason
+    place = (item.path, item.start_line, item.end_line, item.reason, item.tokens)
+    return -item.score, place, one.kind, sorted(one.words)
 
 
 def _cost(one: Candidate) -> int:
