@@ -74,7 +74,7 @@ def corpus_of(name: str, sources: Mapping[str, str], *, seed: int, limit: int) -
 
 
 def without_docstrings(text: str, tree: ast.Module) -> str:
-    """The same lines with every docstring blanked out; a body that has nothing else keeps a `pass`."""
+    """The same lines with every docstring blanked out; a `pass` where the syntax needs something."""
     lines = text.splitlines(keepends=True)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -86,7 +86,8 @@ def without_docstrings(text: str, tree: ast.Module) -> str:
         first, last = found.lineno - 1, found.end_lineno - 1
         before = lines[first].encode()[: found.col_offset].decode()
         after = lines[last].encode()[found.end_col_offset :].decode()
-        filler = "pass" if len(node.body) == 1 and not isinstance(node, ast.Module) else ""
+        alone = len(node.body) == 1 and not isinstance(node, ast.Module)
+        filler = "pass" if alone or before.strip() or after.strip() else ""
         for number in range(first, last):
             lines[number] = "\n"
         lines[last] = after  # what follows on the line stays

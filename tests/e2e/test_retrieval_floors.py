@@ -76,14 +76,18 @@ def test_the_same_history_gives_the_same_cases(tmp_path: Path) -> None:
     assert once != mine_cases(repository, seed=4, limit=10)
 
 
-_NOUNS = "order invoice basket parcel refund coupon address supplier ticket account shipment discount".split()
-_VERBS = (
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_NOUNS = _words("order invoice basket parcel refund coupon address supplier ticket account shipment discount")
+_VERBS = _words(
     "create cancel update archive price validate merge export settle split reserve release approve reject assign"
     " notify rank print lock unlock renew expire import forward measure pack weigh route audit pause resume tag"
     " clone draft sign seal count group filter quote"
-).split()
-_WORDS = "timeout limit retries currency region weight channel locale priority batch".split()
-_COLOURS = "amber azure beige coral ivory khaki lilac mauve ochre olive pearl sepia".split()
+)
+_WORDS = _words("timeout limit retries currency region weight channel locale priority batch")
+_COLOURS = _words("amber azure beige coral ivory khaki lilac mauve ochre olive pearl sepia")
 
 
 @dataclass(slots=True)
