@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from panlect.context.gather import Context
-from panlect.git.history import CoChange, Past
 
 Gather = Callable[..., Context]
 
