@@ -9,10 +9,6 @@ process, the best of three rounds; the calibration loop says how fast the machin
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.report import calibration_ms, circumstances, write_result
 from panlect.code.languages import LANGUAGES, Language, language_of
 from panlect.code.parse import parse, read, unreadable
 
@@ -61,15 +58,6 @@ def corpora(path: Path | None) -> Iterator[tuple[str, Corpus]]:
             yield language.name, files
 
 
-def calibration_ms() -> float:
-    """Milliseconds of a fixed loop: compare it before comparing results of two machines."""
-    began = time.process_time()
-    total = 0
-    for number in range(2_000_000):
-        total += number & 7
-    return (time.process_time() - began) * 1000
-
-
 def measure(corpus: str, what: str, files: Corpus, work: Callable[[Language, bytes], object]) -> Speed:
     """The best of three rounds over all files."""
     best = min(_seconds(files, work) for _ in range(ROUNDS))
@@ -104,25 +92,10 @@ def run(path: Path | None) -> dict[str, Any]:
         measure(name, what, files, work) for name, files in corpora(path) for what, work in ways.items()
     ]
     return {
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "commit": _commit(),
-        "date": time.strftime("%Y-%m-%d"),
-        "calibration_ms": {"before": round(calibration, 1), "after": round(calibration_ms(), 1)},
+        **circumstances(calibration),
         "reach": {**REACH, "files_per_s": REACH_FILES},
         "speeds": [asdict(speed) for speed in speeds],
     }
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _commit() -> str:
-    out = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return out.stdout.strip()
 
 
 def main() -> None:
@@ -139,9 +112,7 @@ def main() -> None:
             f"{speed['corpus']:<11} {speed['what']:<26} {speed['files']:>5} files {speed['megabytes']:>6} MB"
             f" {speed['mb_per_s']:>7} MB/s {speed['files_per_s']:>8} files/s"
         )
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(options.json, result)
     figures = [
         f"{speed['corpus']} {speed['what']} {speed['mb_per_s']} MB/s"
         for speed in result["speeds"]

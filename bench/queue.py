@@ -9,21 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from bench.report import calibration_ms, circumstances, write_result
 from panlect import queue
 from panlect.db import embedded
 from panlect.db.migrate import migrate
@@ -43,6 +40,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=_RESULT, help="where the result goes")
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished jobs in the table beforehand")
     given = parser.parse_args()
+    calibration = calibration_ms()
     directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
     try:
         server = embedded.start(directory)
@@ -54,8 +52,8 @@ def main() -> None:
         embedded.stop(directory, "immediate")
         shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
-    result = {"finished_rows": given.rows, **figures, **_circumstances()}
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"finished_rows": given.rows, **figures, **circumstances(calibration)}
+    write_result(given.json, result)
     print(json.dumps(result))
 
 
@@ -164,16 +162,6 @@ async def _worker(url: str, work: Callable[[float], Any]) -> AsyncIterator[None]
         finally:
             running.cancel()
             await asyncio.wait({running})
-
-
-def _circumstances() -> dict[str, object]:
-    git = ["git", "-C", str(Path(__file__).parents[1]), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
 
 
 if __name__ == "__main__":

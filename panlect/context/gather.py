@@ -1,50 +1,42 @@
 """A change -> the code around it that its reviewer should see, ranked and cited.
 
-What a hunk stands in, who calls what it changes, what it uses, which tests speak of it, what looks alike.
-Files are ranked by 2 * BM25 + graph + 2 * tests + .3 * same folder, each divided by its largest value.
+What a hunk stands in, who calls what it changes, what it uses, which tests speak of it, what overrides it or
+is overridden, who shares a name by a string, what history changed together with it, what looks alike.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panlect.change import Change, ChangedFile
-from panlect.code.analysis import Definition
-from panlect.code.languages import is_test, subject_stem
+from panlect.change import Change
+from panlect.code.languages import is_test
 from panlect.code.terms import terms_of
-from panlect.context.pack import Item, estimate_tokens, pack
+from panlect.context.asked import Asked, Touched, ask
+from panlect.context.family import Relative, relatives
+from panlect.context.files import RankedFile, rank_files
+from panlect.context.pack import Candidate, Item, estimate_tokens, pack
 from panlect.finding import Side
+from panlect.git.history import CoChange, Together
 from panlect.index.snapshot import Snapshot
-from panlect.search.graph import Edge, definitions_of, innermost, name_weight, uses_of
-from panlect.search.lexical import Lexical
-from panlect.search.rerank import file_score
+from panlect.search.graph import Edge, definitions_of, name_weight, uses_of
+from panlect.search.lexical import Lexical, lexical_of
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
 
 SCHEMA_VERSION = 1
-_MAX_TERMS = 300  # of a change that the lexical part asks for, the most telling ones
-_MAX_REPEATS = 4  # how often one term of a change counts
-_MAX_NAMES = 200  # changed or used names that are followed
 _MAX_CALLERS = 25  # listed for one changed definition
 _MAX_SIMILAR = 15
+_MAX_TOGETHER = 5
 _WINDOW = 4  # lines shown around a use that stands in no definition
 _LONGEST = 120  # lines of one item
 _MAX_FILES = 500
-_WEIGHTS = {"bm25": 2.0, "graph": 1.0, "test": 2.0, "folder": 0.3}
 # How much a reviewer loses without it; a file's own score adds up to one more.
-_ENCLOSING, _CALLER, _TEST, _USED, _SIMILAR = 4.0, 2.5, 1.8, 1.2, 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class RankedFile:
-    """A file outside the change, by how likely its reviewer wants it."""
-
-    path: str
-    score: float
+_ENCLOSING, _CALLER, _FAMILY, _TEST, _USED, _TOGETHER, _SIMILAR = 4.0, 2.5, 2.0, 1.8, 1.2, 0.8, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,178 +56,44 @@ class Context:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Touched:
-    """A definition that a hunk changes, on the side where it is."""
-
-    path: str
-    side: Side
-    definition: Definition
-    line: int  # the first that changes
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the change is about: its text's terms, the definitions it changes, the names it uses."""
-
-    terms: Mapping[int, float]
-    touched: tuple[_Touched, ...]
-    used: Mapping[str, tuple[str, int]]  # name -> file and line of its first use in an added line
-    paths: frozenset[str]
-
-    @property
-    def changed_names(self) -> dict[str, _Touched]:
-        return {one.definition.name: one for one in reversed(self.touched)}
-
-
 def gather_context(
-    change: Change, base: Snapshot, head: Snapshot, budget_tokens: int, lexical: Lexical | None = None
+    change: Change,
+    base: Snapshot,
+    head: Snapshot,
+    budget_tokens: int,
+    lexical: Lexical | None = None,
+    *,
+    history: CoChange | None = None,
 ) -> Context:
     """The context of `change` within `budget_tokens`; the same change gives the same context.
 
-    Pass `lexical` to reuse the columns of `head` for several changes.
+    Pass `lexical` to reuse the columns of `head` for several changes, and the `history` before `base` as a
+    prior: it has to end there, or it would know what the change is about to be.
     """
-    lexical = lexical or Lexical(head)
-    asked = _read(change, base, head, lexical)
+    lexical = lexical or lexical_of(head)
+    asked = ask(change, base, head, lexical)
     edges = {name: uses_of(head, name) for name in asked.changed_names}
+    related = relatives(change, asked, base, head)
+    together = history.beside(asked.paths) if history is not None else ()
     chunk_scores = lexical.scores(asked.terms)
-    files = _rank_files(asked, head, lexical, chunk_scores, edges)
+    files = rank_files(asked, head, lexical, chunk_scores, edges, related, together)
     places = [
         *_enclosing(asked),
         *_callers(asked, edges),
+        *_related(related),
         *_used(asked, head),
         *_tests(asked, head, edges),
+        *_together(asked, head, lexical, chunk_scores, together),
         *_similar(asked, lexical, chunk_scores),
     ]
-    items = list(_items(places, head, files))
-    return Context(tuple(pack(items, budget_tokens)), tuple(files[:_MAX_FILES]))
+    weights = {term: times * lexical.idf(term) for term, times in asked.terms.items()}
+    candidates = list(_candidates(places, head, files, frozenset(weights)))
+    return Context(tuple(pack(candidates, budget_tokens, _shares(weights))), tuple(files[:_MAX_FILES]))
 
 
-def _read(change: Change, base: Snapshot, head: Snapshot, lexical: Lexical) -> _Asked:
-    touched: list[_Touched] = []
-    used: dict[str, tuple[str, int]] = {}
-    counts: Counter[int] = Counter()
-    for file in change.files:
-        if file.excluded:
-            continue
-        for side, snapshot, path in ((Side.HEAD, head, file.new_path), (Side.BASE, base, file.old_path)):
-            runs = _runs(file, side)
-            if path is None or not runs or snapshot.meta(path) is None:
-                continue
-            touched += _touched(snapshot, path, side, runs)
-            counts.update(_terms(snapshot.text(path), runs))
-            if side is Side.HEAD:
-                for reference in snapshot.references(path):
-                    if len(used) < _MAX_NAMES and _within(reference.line, runs):
-                        used.setdefault(reference.name, (path, reference.line))
-    weights = {term: float(min(times, _MAX_REPEATS)) for term, times in counts.items()}
-    telling = sorted(weights, key=lambda term: (-weights[term] * lexical.idf(term), term))[:_MAX_TERMS]
-    paths = frozenset(path for file in change.files for path in (file.old_path, file.new_path) if path)
-    return _Asked({term: weights[term] for term in telling}, tuple(touched), used, paths)
-
-
-def _runs(file: ChangedFile, side: Side) -> list[tuple[int, int]]:
-    return [run for hunk in file.hunks for run in (hunk.added if side is Side.HEAD else hunk.removed)]
-
-
-def _within(line: int, runs: Iterable[tuple[int, int]]) -> bool:
-    return any(first <= line <= last for first, last in runs)
-
-
-def _touched(
-    snapshot: Snapshot, path: str, side: Side, runs: Sequence[tuple[int, int]]
-) -> Iterator[_Touched]:
-    """The innermost definitions around or inside the changed lines."""
-    definitions = snapshot.definitions(path)
-    seen: set[str] = set()
-    for first, last in runs:
-        around = innermost(definitions, first)
-        inside = [d for d in definitions if first <= d.start_line <= last]
-        for definition in ([around] if around else []) + inside:
-            if definition.qualified_name not in seen and len(seen) < _MAX_NAMES:
-                seen.add(definition.qualified_name)
-                yield _Touched(path, side, definition, max(first, definition.start_line))
-
-
-def _terms(source: bytes, runs: Iterable[tuple[int, int]]) -> list[int]:
-    lines = source.decode("utf-8", "replace").split("\n")
-    return terms_of("\n".join("\n".join(lines[first - 1 : last]) for first, last in runs))
-
-
-# Which files
-
-
-def _rank_files(
-    asked: _Asked,
-    head: Snapshot,
-    lexical: Lexical,
-    chunk_scores: np.ndarray[Any, Any],
-    edges: Mapping[str, Sequence[Edge]],
-) -> list[RankedFile]:
-    """Every file outside the change that something speaks for, best first."""
-    parts = {
-        "bm25": _by_text(lexical, chunk_scores),
-        "graph": _by_graph(asked, head, edges),
-        "test": _by_test(asked, head),
-        "folder": _by_folder(asked, head),
-    }
-    total: dict[str, float] = defaultdict(float)
-    for part, scores in parts.items():
-        others = {path: score for path, score in scores.items() if path not in asked.paths}
-        top = max(others.values(), default=0.0)
-        for path, score in others.items():
-            if score > 0:
-                total[path] += _WEIGHTS[part] * score / top
-    ranked = sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [RankedFile(path, round(score, 4)) for path, score in ranked if head.exists(path)]
-
-
-def _by_text(lexical: Lexical, chunk_scores: np.ndarray[Any, Any]) -> dict[str, float]:
-    numbers, paths = lexical.files()
-    positive = np.flatnonzero(chunk_scores > 0)
-    order = positive[np.argsort(-chunk_scores[positive], kind="stable")]
-    best: dict[int, list[float]] = {}
-    for file, score in zip(numbers[order].tolist(), chunk_scores[order].tolist(), strict=True):
-        found = best.setdefault(file, [])
-        if len(found) < 3:
-            found.append(score)
-    return {paths[file]: file_score(scores) for file, scores in best.items()}
-
-
-def _by_graph(asked: _Asked, head: Snapshot, edges: Mapping[str, Sequence[Edge]]) -> dict[str, float]:
-    """Files that use what changed, and files that define what the change uses."""
-    scores: dict[str, float] = defaultdict(float)
-    for uses in edges.values():
-        for path in sorted({edge.path for edge in uses}):
-            scores[path] += uses[0].weight
-    for name, (near, _) in asked.used.items():
-        weight = name_weight(head, name)
-        if weight:
-            for site in definitions_of(head, name, near):
-                scores[site.path] += weight
-    return scores
-
-
-def _by_test(asked: _Asked, head: Snapshot) -> dict[str, float]:
-    scores: dict[str, float] = defaultdict(float)
-    for path in sorted(asked.paths):
-        for rank, test in enumerate(head.tests_of(path)):
-            scores[test] += 1.0 / (1 + rank)
-        for rank, tested in enumerate(_tested_by(head, path)):
-            scores[tested] += 1.0 / (1 + rank)
-    return scores
-
-
-def _tested_by(head: Snapshot, test: str) -> list[str]:
-    stem = subject_stem(test)
-    if not stem:
-        return []
-    return [path for path in head.files_of_stem(stem) if test in head.tests_of(path)]
-
-
-def _by_folder(asked: _Asked, head: Snapshot) -> dict[str, float]:
-    folders = {str(PurePosixPath(path).parent) for path in asked.paths}
-    return {path: 1.0 for path in head.paths() if str(PurePosixPath(path).parent) in folders}
+def _shares(weights: Mapping[int, float]) -> dict[int, float]:
+    total = sum(weights.values())
+    return {term: weight / total for term, weight in weights.items()} if total else {}
 
 
 # Which lines
@@ -250,10 +108,11 @@ class _Place:
     last: int
     reason: str
     score: float
+    kind: str
     signature: str = ""
 
 
-def _enclosing(asked: _Asked) -> Iterator[_Place]:
+def _enclosing(asked: Asked) -> Iterator[_Place]:
     """What each hunk stands in at the head, in full."""
     for one in asked.touched:
         if one.side is Side.HEAD:
@@ -262,10 +121,10 @@ def _enclosing(asked: _Asked) -> Iterator[_Place]:
                 first = max(first, one.line - _LONGEST // 2)
                 last = min(last, first + _LONGEST - 1)
             reason = f"{one.definition.qualified_name}, changed at line {one.line}"
-            yield _Place(one.path, first, last, reason, _ENCLOSING)
+            yield _Place(one.path, first, last, reason, _ENCLOSING, "enclosing")
 
 
-def _callers(asked: _Asked, edges: Mapping[str, Sequence[Edge]]) -> Iterator[_Place]:
+def _callers(asked: Asked, edges: Mapping[str, Sequence[Edge]]) -> Iterator[_Place]:
     """Who uses what the change touches, in full, calls first."""
     top = max((uses[0].weight for uses in edges.values() if uses), default=1.0)
     for name, uses in edges.items():
@@ -275,32 +134,32 @@ def _callers(asked: _Asked, edges: Mapping[str, Sequence[Edge]]) -> Iterator[_Pl
         for edge in outside[:_MAX_CALLERS]:
             verb, share = ("caller", 1.0) if edge.kind == "call" else ("use", 0.7)
             reason = f"{verb} of {touched.definition.qualified_name}, line {edge.line}"
-            yield _around(edge, reason, _CALLER * share * (0.5 + 0.5 * edge.weight / top))
+            yield _around(edge, reason, _CALLER * share * (0.5 + 0.5 * edge.weight / top), "caller")
 
 
-def _inside(edge: Edge, touched: _Touched) -> bool:
+def _inside(edge: Edge, touched: Touched) -> bool:
     definition = touched.definition
     return edge.path == touched.path and definition.start_line <= edge.line <= definition.end_line
 
 
-def _around(edge: Edge, reason: str, score: float) -> _Place:
+def _around(edge: Edge, reason: str, score: float, kind: str) -> _Place:
     definition = edge.definition
     if definition is not None and definition.end_line - definition.start_line < _LONGEST // 2:
-        return _Place(edge.path, definition.start_line, definition.end_line, reason, score)
-    return _Place(edge.path, max(1, edge.line - _WINDOW), edge.line + _WINDOW, reason, score)
+        return _Place(edge.path, definition.start_line, definition.end_line, reason, score, kind)
+    return _Place(edge.path, max(1, edge.line - _WINDOW), edge.line + _WINDOW, reason, score, kind)
 
 
-def _used(asked: _Asked, head: Snapshot) -> Iterator[_Place]:
+def _used(asked: Asked, head: Snapshot) -> Iterator[_Place]:
     """The signatures of what the added lines use."""
     for name, (near, line) in asked.used.items():
         if name in asked.changed_names or not name_weight(head, name):
             continue
         for path, found in definitions_of(head, name, near)[:2]:
             reason = f"defines {found.qualified_name}, used in {near} line {line}"
-            yield _Place(path, found.start_line, found.end_line, reason, _USED, found.signature)
+            yield _Place(path, found.start_line, found.end_line, reason, _USED, "used", found.signature)
 
 
-def _tests(asked: _Asked, head: Snapshot, edges: Mapping[str, Sequence[Edge]]) -> Iterator[_Place]:
+def _tests(asked: Asked, head: Snapshot, edges: Mapping[str, Sequence[Edge]]) -> Iterator[_Place]:
     """Tests of the changed files: where they name a changed definition, else how each begins."""
     for path in sorted(asked.paths):
         for test in head.tests_of(path)[:3]:
@@ -308,14 +167,46 @@ def _tests(asked: _Asked, head: Snapshot, edges: Mapping[str, Sequence[Edge]]) -
                 continue
             naming = [edge for uses in edges.values() for edge in uses if edge.path == test]
             for edge in naming[:5]:
-                yield _around(edge, f"test of {path}: uses {edge.name}, line {edge.line}", _TEST)
+                yield _around(edge, f"test of {path}: uses {edge.name}, line {edge.line}", _TEST, "test")
             if not naming:
-                first = next((d for d in head.definitions(test) if d.kind in ("function", "class")), None)
-                start = first.start_line if first else 1
-                yield _Place(test, start, start + 2 * _WINDOW, f"test of {path}", _TEST)
+                start = _beginning(head, test)
+                yield _Place(test, start, start + 2 * _WINDOW, f"test of {path}", _TEST, "test")
 
 
-def _similar(asked: _Asked, lexical: Lexical, chunk_scores: np.ndarray[Any, Any]) -> Iterator[_Place]:
+def _beginning(head: Snapshot, path: str) -> int:
+    """Where the first function or class of a file starts."""
+    first = next((d for d in head.definitions(path) if d.kind in ("function", "class")), None)
+    return first.start_line if first else 1
+
+
+def _related(related: Sequence[Relative]) -> Iterator[_Place]:
+    """Overrides, interfaces, and who shares a name by a string."""
+    for one in related:
+        last = min(one.last, one.first + _LONGEST // 2)
+        first = max(1, one.first - _WINDOW) if one.first == one.last else one.first
+        last = one.first + _WINDOW if one.first == one.last else last
+        yield _Place(one.path, first, last, one.reason, _FAMILY * (0.5 + 0.5 * one.weight), "family")
+
+
+def _together(
+    asked: Asked, head: Snapshot, lexical: Lexical, chunk_scores: Array, together: Sequence[Together]
+) -> Iterator[_Place]:
+    """What history changed together with the change: the chunk that is most like it, else the beginning."""
+    others = [one for one in together if one.path not in asked.paths and head.meta(one.path) is not None]
+    others = [one for one in others if one.common > 1][:_MAX_TOGETHER]
+    best = lexical.best_of(chunk_scores, [one.path for one in others])
+    for one in others:
+        score = _TOGETHER * one.score / others[0].score
+        chunk = best.get(one.path)
+        if chunk is not None:
+            at = lexical.at(chunk)
+            yield _Place(at.path, at.start_line, at.end_line, one.reason, score, "history")
+        else:
+            start = _beginning(head, one.path)
+            yield _Place(one.path, start, start + 2 * _WINDOW, one.reason, score, "history")
+
+
+def _similar(asked: Asked, lexical: Lexical, chunk_scores: Array) -> Iterator[_Place]:
     """Chunks of other files with the words of the change."""
     positive = np.flatnonzero(chunk_scores > 0)
     order = positive[np.argsort(-chunk_scores[positive], kind="stable")][: 10 * _MAX_SIMILAR].tolist()
@@ -324,12 +215,17 @@ def _similar(asked: _Asked, lexical: Lexical, chunk_scores: np.ndarray[Any, Any]
     top = max((chunk_scores[chunk] for chunk, _ in others), default=1.0)
     for chunk, at in others:
         score = _SIMILAR * float(chunk_scores[chunk] / top)
-        yield _Place(at.path, at.start_line, at.end_line, "code with the words of the change", score)
+        yield _Place(
+            at.path, at.start_line, at.end_line, "code with the words of the change", score, "similar"
+        )
 
 
-def _items(places: Sequence[_Place], head: Snapshot, files: Sequence[RankedFile]) -> Iterator[Item]:
+def _candidates(
+    places: Sequence[_Place], head: Snapshot, files: Sequence[RankedFile], words: frozenset[int]
+) -> Iterator[Candidate]:
     """Places with their size; what stands in a likelier file counts more."""
-    share = {file.path: file.score / files[0].score for file in files}
+    top = max((file.score for file in files), default=0.0)
+    share = {file.path: file.score / top for file in files if top > 0}
     texts = head.texts(sorted({place.path for place in places}))
     lines = {path: text.decode("utf-8", "replace").split("\n") for path, text in texts.items()}
     for place in places:
@@ -337,9 +233,10 @@ def _items(places: Sequence[_Place], head: Snapshot, files: Sequence[RankedFile]
         last = max(place.first, min(place.last, len(own)))
         if place.signature:
             last = _signature_end(own, place.first, last, place.signature)
-        tokens = estimate_tokens("\n".join(own[place.first - 1 : last]))
+        text = "\n".join(own[place.first - 1 : last])
         score = round(place.score + share.get(place.path, 0.0), 4)
-        yield Item(place.path, place.first, last, place.reason, score, tokens)
+        item = Item(place.path, place.first, last, place.reason, score, estimate_tokens(text))
+        yield Candidate(item, place.kind, words.intersection(terms_of(text)))
 
 
 def _signature_end(lines: Sequence[str], first: int, last: int, signature: str) -> int:

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 class Inverted:
     """Term -> documents in compressed rows: `documents[offsets[i]:offsets[i + 1]]` hold `terms[i]`.
 
-    A document may be listed several times in a row: once for each word that the term comes from.
+    Within a row documents ascend, each once.
     """
 
     terms: Array  # u64, ascending, unique
@@ -32,18 +32,31 @@ class Inverted:
         if at == len(self.terms) or int(self.terms[at]) != term:
             return self.documents[:0], self.counts[:0]
         begin, end = self.offsets[at], self.offsets[at + 1]
-        documents, place = np.unique(self.documents[begin:end], return_inverse=True)
-        return documents, np.bincount(place, weights=self.counts[begin:end])
+        return self.documents[begin:end], self.counts[begin:end]
 
 
 def invert(terms: Array, documents: Array, counts: Array) -> Inverted:
-    """Order parallel columns by term. What stands within a term is put in order when it is asked for."""
+    """Order parallel columns by term and document; what is listed several times is counted together.
+
+    A document is listed once for each word that a term comes from.
+    """
     order = np.argsort(terms)
-    ordered = terms[order]
+    # Two sorts of plain numbers are quicker than one by two columns.
+    keys = np.cumsum(_begins(terms[order]), dtype=np.int64) << 32 | documents[order].astype(np.int64)
+    within = np.argsort(keys)
+    order = order[within]
+    fresh = np.flatnonzero(_begins(keys[within]))
+    times = np.add.reduceat(counts[order], fresh, dtype=np.int64) if len(fresh) else counts[:0]
+    order = order[fresh]
+    distinct = np.flatnonzero(_begins(terms[order]))
+    return Inverted(terms[order[distinct]], np.append(distinct, len(order)), documents[order], times)
+
+
+def _begins(ordered: Array) -> Array:
+    """Where another value than before stands."""
     first = np.ones(len(ordered), dtype=bool)
     first[1:] = ordered[1:] != ordered[:-1]
-    begins = np.flatnonzero(first)
-    return Inverted(ordered[begins], np.append(begins, len(ordered)), documents[order], counts[order])
+    return first
 
 
 @dataclass(frozen=True, slots=True)

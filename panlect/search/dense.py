@@ -38,6 +38,6 @@ class MemoryDense:
         """As the protocol says; equal cosines by hash."""
         if not self._hashes:
             return []
-        cosines = self._vectors @ self._embedder.embed([query])[0]
+        cosines = self._vectors @ self._embedder.embed([query], query=True)[0]
         best = np.argsort(-cosines, kind="stable")[:limit]
         return [(self._hashes[at], float(cosines[at])) for at in best.tolist()]

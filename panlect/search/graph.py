@@ -94,3 +94,59 @@ def _nearness(left: str, right: str) -> int:
     if left == right:
         return 2
     return int(left.rpartition("/")[0] == right.rpartition("/")[0])
+
+
+# Classes by the names of their bases
+
+
+def derived_from(snapshot: Snapshot, name: str) -> list[DefinitionSite]:
+    """The classes that extend or implement `name`, directly or through others of the snapshot; nearest first."""
+    found: list[DefinitionSite] = []
+    seen, level = {name}, [name]
+    for _ in range(_MAX_DEPTH):
+        below: list[str] = []
+        for above in level:
+            files = snapshot.files_extending(above)
+            if len(files) > _TOO_COMMON:
+                continue  # `Exception`: that two classes are exceptions joins nothing
+            for path in files:
+                for definition in snapshot.definitions(path):
+                    if above in definition.bases and len(found) < _MAX_FAMILY:
+                        found.append(DefinitionSite(path, definition))
+                        if definition.name not in seen:
+                            seen.add(definition.name)
+                            below.append(definition.name)
+        level = below
+    return found
+
+
+def bases_of(snapshot: Snapshot, definition: Definition) -> list[DefinitionSite]:
+    """The classes that a class extends or implements, as far as the snapshot defines them; nearest first."""
+    found: list[DefinitionSite] = []
+    seen, level = {definition.name}, list(definition.bases)
+    for _ in range(_MAX_DEPTH):
+        above: list[str] = []
+        for name in level:
+            if name in seen:
+                continue
+            seen.add(name)
+            sites = [site for site in snapshot.definitions_named(name) if site.definition.kind in _CLASSES]
+            if len(sites) > _TOO_AMBIGUOUS:
+                continue
+            found += sites[: _MAX_FAMILY - len(found)]
+            above += [base for site in sites for base in site.definition.bases]
+        level = above
+    return found
+
+
+def member(snapshot: Snapshot, owner: DefinitionSite, name: str) -> DefinitionSite | None:
+    """What a class itself defines under a name; None when it only inherits it."""
+    for definition in snapshot.definitions(owner.path):
+        if definition.name == name and definition.parent == owner.definition.qualified_name:
+            return DefinitionSite(owner.path, definition)
+    return None
+
+
+_CLASSES = frozenset({"class", "interface", "type", "extension"})
+_MAX_DEPTH = 5
+_MAX_FAMILY = 50

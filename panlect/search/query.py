@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,21 +15,25 @@ from panlect.code.terms import terms_of
 from panlect.index.snapshot import Snapshot
 from panlect.search import rerank
 from panlect.search.dense import DenseIndex
-from panlect.search.lexical import Lexical
+from panlect.search.filters import Filters
+from panlect.search.lexical import ChunkAt, Lexical, Statistics, lexical_of, matched, shared_statistics
 from panlect.search.rerank import Asked
 
 if TYPE_CHECKING:
+    from panlect.search.lexical import Gains
+
     Array = np.ndarray[Any, Any]
 
 SCHEMA_VERSION = 1
 _CANDIDATES = 200  # chunks that the rules look at
+_LOOKED_AT = 5000  # chunks that are looked at for a definition of a kind that was asked for
 _MAX_QUERY = 20_000  # characters: a longer query is a file, not a question
 _SHOWN_TERMS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Lines that answer a query. `why` is one line for a reader."""
+    """Lines that answer a query. `why` is one line for a reader; `repository` is set when several were asked."""
 
     path: str
     start_line: int
@@ -37,17 +41,58 @@ class Hit:
     symbol: str
     score: float
     why: str
+    repository: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As every JSON has it: without a repository where only one was asked."""
+        row = asdict(self)
+        if not self.repository:
+            del row["repository"]
+        return row
 
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
     chunk: int
-    path: str
-    start_line: int
-    end_line: int
+    at: ChunkAt
     score: float
     definition: Definition | None  # whose name was asked for
     why: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Source:
+    """One snapshot while it is asked."""
+
+    name: str
+    snapshot: Snapshot
+    lexical: Lexical
+    gains: Gains = field(default_factory=dict)
+    _definitions: dict[str, tuple[Definition, ...]] = field(default_factory=dict)
+
+    def definitions(self, at: ChunkAt) -> list[Definition]:
+        """Those that begin in a chunk."""
+        found = self._of(at.path)
+        return [d for d in found if at.start_line <= d.start_line <= at.end_line]
+
+    def overlapping(self, at: ChunkAt) -> list[Definition]:
+        """Those that share a line with a chunk."""
+        found = self._of(at.path)
+        return [d for d in found if d.start_line <= at.end_line and d.end_line >= at.start_line]
+
+    def _of(self, path: str) -> tuple[Definition, ...]:
+        if path not in self._definitions:
+            self._definitions[path] = self.snapshot.definitions(path)
+        return self._definitions[path]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """One of several repositories that are searched together."""
+
+    name: str
+    snapshot: Snapshot
+    dense: DenseIndex | None = None
 
 
 def mode(dense: DenseIndex | None) -> str:
@@ -61,39 +106,122 @@ def search(
     k: int = 10,
     dense: DenseIndex | None = None,
     lexical: Lexical | None = None,
+    filters: Filters | None = None,
 ) -> list[Hit]:
     """The `k` best hits, best first; [] when nothing shares a word (or, with `dense`, nothing is near).
 
-    Pass `lexical` to reuse the columns of one snapshot for many queries.
+    At most three hits are of one file. Pass `lexical` where the snapshot's own columns are not wanted.
     """
-    query = query[:_MAX_QUERY]
-    lexical = lexical or Lexical(snapshot)
-    asked = Asked.of(query)
-    scores = lexical.scores(dict.fromkeys(asked.terms, 1.0))
-    if dense is not None:
-        scores = _fuse(scores, _dense_scores(dense, query, lexical))
-    best = _largest(scores, _CANDIDATES)
-    scored = [_rescored(snapshot, lexical, asked, int(chunk), float(scores[chunk])) for chunk in best]
-    return [_hit(snapshot, lexical, asked, query, one) for one in _by_file(scored)[:k]]
+    source = _Source("", snapshot, lexical or lexical_of(snapshot))
+    return _searched([source], [dense], query, k, filters or Filters())
 
 
-def answer(snapshot: Snapshot, query: str, k: int = 10, dense: DenseIndex | None = None) -> dict[str, Any]:
+def search_many(
+    repositories: Sequence[Searched], query: str, k: int = 10, filters: Filters | None = None
+) -> list[Hit]:
+    """The `k` best hits of several repositories, best first; each names its repository.
+
+    A word's rarity and the length of a chunk are taken over all of them together. Scores of each on its own
+    could not be compared: the only test of a small repository would outrank the definition in a large one.
+    """
+    sources = [_Source(one.name, one.snapshot, lexical_of(one.snapshot)) for one in repositories]
+    return _searched(sources, [one.dense for one in repositories], query, k, filters or Filters())
+
+
+def answer(
+    snapshot: Snapshot,
+    query: str,
+    k: int = 10,
+    dense: DenseIndex | None = None,
+    filters: Filters | None = None,
+) -> dict[str, Any]:
     """The JSON of `panlect search`."""
+    return _answer(lambda: search(snapshot, query, k, dense, None, filters), mode(dense))
+
+
+def answer_many(
+    repositories: Sequence[Searched], query: str, k: int = 10, filters: Filters | None = None
+) -> dict[str, Any]:
+    """The JSON of a search over several repositories: as `answer`, each hit with its `repository`.
+
+    The mode says dense only if every repository has vectors.
+    """
+    without = not repositories or any(one.dense is None for one in repositories)
+    said = mode(None if without else repositories[0].dense)
+    return _answer(lambda: search_many(repositories, query, k, filters), said)
+
+
+def _answer(ask: Callable[[], list[Hit]], said: str) -> dict[str, Any]:
     began = time.perf_counter()
-    hits = [asdict(hit) for hit in search(snapshot, query, k, dense)]
+    hits = [hit.as_json() for hit in ask()]
     took = round((time.perf_counter() - began) * 1000, 1)
-    return {"schema_version": SCHEMA_VERSION, "mode": mode(dense), "hits": hits, "ms": took}
+    return {"schema_version": SCHEMA_VERSION, "mode": said, "hits": hits, "ms": took}
 
 
-def _largest(scores: Array, count: int) -> Array:
-    """The chunks with the highest positive scores; equal ones by their place."""
+def _searched(
+    sources: Sequence[_Source], dense: Sequence[DenseIndex | None], query: str, k: int, filters: Filters
+) -> list[Hit]:
+    query = query[:_MAX_QUERY]
+    asked = Asked.of(query)
+    known = shared_statistics([one.lexical for one in sources], asked.weights)
+    shares = _shares(asked, known)
+    lexical_scores, dense_scores = [], []
+    for source, index in zip(sources, dense, strict=True):
+        source.gains = source.lexical.gains(asked.weights, known)
+        lexical_scores.append(source.lexical.summed(source.gains, asked.weights))
+        near = _dense_scores(index, query, source.lexical) if index is not None else None
+        dense_scores.append(np.zeros(source.lexical.size) if near is None else near)
+    together = _joined(lexical_scores)
+    if any(index is not None for index in dense):
+        together = _fuse(together, _joined(dense_scores))
+    ranked: list[tuple[_Scored, int]] = []
+    begin = 0
+    for number, source in enumerate(sources):
+        own = together[begin : begin + source.lexical.size]
+        begin += source.lexical.size
+        best = _candidates(source, own, filters)
+        scored = [_rescored(source, asked, shares, chunk, float(own[chunk]), filters) for chunk in best]
+        ranked += [(one, number) for one in _by_file(scored)[:k]]
+    ranked.sort(key=lambda pair: (-pair[0].score, pair[1], pair[0].at))
+    return [_hit(sources[number], asked, query, one) for one, number in ranked[:k]]
+
+
+def _shares(asked: Asked, known: Statistics) -> dict[int, float]:
+    """What part of the query each term is, by rarity."""
+    rarity = {term: weight * known.idf(term) for term, weight in asked.weights.items()}
+    total = sum(rarity.values())
+    return {term: part / total for term, part in rarity.items()} if total else {}
+
+
+def _candidates(source: _Source, scores: Array, filters: Filters) -> list[int]:
+    """The chunks with the highest positive scores that the filters allow; equal ones by their place."""
+    if filters.by_file:
+        numbers, paths = source.lexical.files()
+        allowed = np.array([filters.allows(source.snapshot, path) for path in paths], dtype=bool)
+        scores = np.where(allowed[numbers], scores, 0.0) if len(paths) else scores
+    if not filters.kinds:
+        return _largest(scores, _CANDIDATES)
+    found: list[int] = []
+    for chunk in _largest(scores, _LOOKED_AT):
+        if filters.chosen(source.overlapping(source.lexical.at(chunk))):
+            found.append(chunk)
+            if len(found) == _CANDIDATES:
+                break
+    return found
+
+
+def _largest(scores: Array, count: int) -> list[int]:
     positive = np.flatnonzero(scores > 0)
-    return positive[np.argsort(-scores[positive], kind="stable")][:count]
+    if len(positive) > 4 * count:  # sort only what can be among the first
+        least = np.partition(scores[positive], -count)[-count]
+        positive = positive[scores[positive] >= least]
+    best: list[int] = positive[np.argsort(-scores[positive], kind="stable")][:count].tolist()
+    return best
 
 
 def _dense_scores(dense: DenseIndex, query: str, lexical: Lexical) -> Array:
     """Cosines by chunk. Asks for more until enough of what is near belongs to this snapshot."""
-    by_hash = lexical.by_hash()
+    by_hash = lexical.by_hash
     limit = 2 * _CANDIDATES
     while True:
         near = dense.nearest(query, limit)
@@ -105,6 +233,10 @@ def _dense_scores(dense: DenseIndex, query: str, lexical: Lexical) -> Array:
     for chunk, cosine in found:
         scores[chunk] = max(cosine, 0.0)
     return scores
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
 def _fuse(lexical: Array, dense: Array) -> Array:
@@ -125,52 +257,62 @@ def _fuse(lexical: Array, dense: Array) -> Array:
     return total
 
 
-def _rescored(snapshot: Snapshot, lexical: Lexical, asked: Asked, chunk: int, score: float) -> _Scored:
-    at = lexical.at(chunk)
+def _rescored(
+    source: _Source, asked: Asked, shares: Mapping[int, float], chunk: int, score: float, filters: Filters
+) -> _Scored:
+    at = source.lexical.at(chunk)
     why = []
-    inside = [d for d in snapshot.definitions(at.path) if at.start_line <= d.start_line <= at.end_line]
+    inside = filters.chosen(source.definitions(at))
+    held, named = rerank.best_named(shares, inside)
     definition = rerank.defined_name(asked, inside)
     if definition is not None:
-        score *= rerank.DEFINITION_BOOST
         why.append(f"defines {definition.qualified_name}")
     if rerank.names_stem(asked, at.path):
         score *= rerank.STEM_BOOST
         why.append("the file is named so")
-    if rerank.is_aside(asked, at.path):
+    if rerank.is_aside(asked, at.path):  # a test is named after what it tests: its name counts nothing
         score *= rerank.ASIDE
         why.append("test or example")
-    return _Scored(chunk, at.path, at.start_line, at.end_line, score, definition, tuple(why))
+    else:
+        score *= 1 + rerank.NAMED_BOOST * held
+        score *= rerank.DEFINITION_BOOST if definition is not None else 1.0
+    if definition is None and named is None and filters.kinds:
+        named = _widest(filters.chosen(source.overlapping(at)), at)
+    return _Scored(chunk, at, score, definition or named, tuple(why))
 
 
 def _by_file(scored: Sequence[_Scored]) -> list[_Scored]:
-    """Best first, where the best chunk of a file also counts what its next two say."""
+    """Best first, at most three of a file; its best one also counts what its next two say."""
     chunks_of: dict[str, list[_Scored]] = {}
-    for one in sorted(scored, key=lambda one: (-one.score, one.path, one.start_line)):
-        chunks_of.setdefault(one.path, []).append(one)
-    ranked = []
+    for one in sorted(scored, key=lambda one: (-one.score, one.at)):
+        chunks_of.setdefault(one.at.path, []).append(one)
+    ranked: list[_Scored] = []
     for chunks in chunks_of.values():
-        total = rerank.file_score([one.score for one in chunks])
-        ranked += [(total, chunks[0]), *((one.score, one) for one in chunks[1:])]
-    ranked.sort(key=lambda pair: (-pair[0], pair[1].path, pair[1].start_line))
-    return [replace(one, score=total) for total, one in ranked]
+        total = rerank.first_hit_score([one.score for one in chunks])
+        ranked += [replace(chunks[0], score=total), *chunks[1 : rerank.HITS_A_FILE]]
+    return sorted(ranked, key=lambda one: (-one.score, one.at))
 
 
-def _hit(snapshot: Snapshot, lexical: Lexical, asked: Asked, query: str, one: _Scored) -> Hit:
+def _hit(source: _Source, asked: Asked, query: str, one: _Scored) -> Hit:
     words = _words_by_term(query)
-    shared = [words[term] for term in lexical.matched(one.chunk, asked.terms) if term in words]
+    telling = sorted(matched(source.gains, one.chunk), key=lambda term: -asked.weights[term])
+    shared = [words[term] for term in telling if term in words]
     shared = list(dict.fromkeys(shared))[:_SHOWN_TERMS]
     why = list(one.why) + ([f"shares {', '.join(shared)}"] if shared else ["near in meaning"])
-    symbol = one.definition.qualified_name if one.definition else _symbol(snapshot, one)
-    return Hit(one.path, one.start_line, one.end_line, symbol, round(one.score, 4), "; ".join(why))
+    definition = one.definition or _widest(source.overlapping(one.at), one.at)
+    symbol = definition.qualified_name if definition else ""
+    at = one.at
+    return Hit(at.path, at.start_line, at.end_line, symbol, round(one.score, 4), "; ".join(why), source.name)
 
 
-def _symbol(snapshot: Snapshot, one: _Scored) -> str:
-    """The definition that fills most of the lines, "" when none does."""
-    best, most = "", 0
-    for definition in snapshot.definitions(one.path):
-        lines = min(definition.end_line, one.end_line) - max(definition.start_line, one.start_line) + 1
-        if lines > most or (lines == most and lines > 0 and definition.qualified_name.startswith(f"{best}.")):
-            best, most = definition.qualified_name, lines
+def _widest(definitions: Sequence[Definition], at: ChunkAt) -> Definition | None:
+    """The definition that fills most of the lines, the innermost of equal ones."""
+    best, most = None, 0
+    for definition in definitions:
+        lines = min(definition.end_line, at.end_line) - max(definition.start_line, at.start_line) + 1
+        inner = best is not None and definition.qualified_name.startswith(f"{best.qualified_name}.")
+        if lines > most or (lines == most and lines > 0 and inner):
+            best, most = definition, lines
     return best
 
 

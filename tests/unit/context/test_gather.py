@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import pytest
 
-from panlect.change import Change, ChangedFile, ChangedHunk
-from panlect.context.gather import Context, gather_context
+from panlect.context.gather import Context
 from panlect.context.pack import estimate_tokens
-from panlect.index.memory import MemoryRepository
+from panlect.git.history import CoChange, Past
 
 BASE = {
     "shop/pay.py": "from shop.card import charge\n\n\ndef capture(order):\n    return order.total\n",
@@ -26,50 +24,12 @@ NEW_PAY = (
 )
 
 
-def _change(before: Mapping[str, str], after: Mapping[str, str]) -> Change:
-    """The change between two dictionaries, one hunk for each run of differing lines."""
-    files = []
-    for path in sorted({*before, *after}):
-        old, new = before.get(path), after.get(path)
-        if old == new:
-            continue
-        old_lines, new_lines = (old or "").splitlines(), (new or "").splitlines()
-        codes = difflib.SequenceMatcher(None, old_lines, new_lines, autojunk=False).get_opcodes()
-        hunks = tuple(
-            ChangedHunk(
-                i1 + 1, i2 - i1, j1 + 1, j2 - j1,
-                removed=((i1 + 1, i2),) if i2 > i1 else (),
-                added=((j1 + 1, j2),) if j2 > j1 else (),
-            )
-            for tag, i1, i2, j1, j2 in codes
-            if tag != "equal"
-        )  # fmt: skip
-        status = "added" if old is None else "deleted" if new is None else "modified"
-        files.append(
-            ChangedFile(
-                status,
-                old_path=path if old is not None else None,
-                new_path=path if new is not None else None,
-                old_blob=None,
-                new_blob=None,
-                old_mode="100644",
-                new_mode="100644",
-                kind="code",
-                hunks=hunks,
-            )
-        )
-    return Change("b" * 40, "h" * 40, tuple(files))
-
-
-def _gather(before: Mapping[str, str], after: Mapping[str, str], budget: int = 4000) -> Context:
-    repository = MemoryRepository()
-    base = repository.snapshot(before)
-    return gather_context(_change(before, after), base, repository.snapshot(after, base=base), budget)
+Gather = Callable[..., Context]
 
 
 @pytest.fixture
-def context() -> Context:
-    return _gather(BASE, {**BASE, "shop/pay.py": NEW_PAY})
+def context(gathered: Gather) -> Context:
+    return gathered(BASE, {**BASE, "shop/pay.py": NEW_PAY})
 
 
 def test_each_item_says_why_it_is_there(context: Context) -> None:
@@ -92,48 +52,48 @@ def test_the_change_itself_comes_first(context: Context) -> None:
 
 def test_files_are_those_outside_the_change_the_likeliest_first(context: Context) -> None:
     paths = [file.path for file in context.files]
-    assert paths[0] == "tests/test_pay.py"
+    assert set(paths[:2]) == {"tests/test_pay.py", "shop/view.py"}
     assert "shop/pay.py" not in paths
     assert paths.index("shop/view.py") < paths.index("shop/other.py")
     assert paths[-1] == "far/away.py"
 
 
-def test_callers_of_what_is_gone_are_found() -> None:
+def test_callers_of_what_is_gone_are_found(gathered: Gather) -> None:
     after = {**BASE, "shop/pay.py": "def settle(order):\n    return order.total\n"}
-    reasons = [item.reason for item in _gather(BASE, after).items]
+    reasons = [item.reason for item in gathered(BASE, after).items]
     assert "caller of capture, line 5" in reasons
 
 
-def test_callers_of_a_deleted_file_are_found() -> None:
+def test_callers_of_a_deleted_file_are_found(gathered: Gather) -> None:
     after = {path: text for path, text in BASE.items() if path != "shop/pay.py"}
-    context = _gather(BASE, after)
+    context = gathered(BASE, after)
     assert {"shop/view.py", "tests/test_pay.py"} <= {item.path for item in context.items}
     assert "shop/pay.py" not in {file.path for file in context.files}
 
 
-def test_a_change_of_a_test_leads_to_what_it_tests() -> None:
+def test_a_change_of_a_test_leads_to_what_it_tests(gathered: Gather) -> None:
     after = {**BASE, "tests/test_pay.py": BASE["tests/test_pay.py"] + "\n\ndef test_more():\n    pass\n"}
-    assert _gather(BASE, after).files[0].path == "shop/pay.py"
+    assert gathered(BASE, after).files[0].path == "shop/pay.py"
 
 
 @pytest.mark.parametrize("budget", [0, 30, 60, 100, 1000])
-def test_the_budget_holds_and_tokens_are_those_of_the_lines(budget: int) -> None:
+def test_the_budget_holds_and_tokens_are_those_of_the_lines(gathered: Gather, budget: int) -> None:
     after = {**BASE, "shop/pay.py": NEW_PAY}
-    context = _gather(BASE, after, budget)
+    context = gathered(BASE, after, budget)
     assert sum(item.tokens for item in context.items) <= budget
     for item in context.items:
         lines = after[item.path].split("\n")[item.start_line - 1 : item.end_line]
         assert item.tokens == estimate_tokens("\n".join(lines))
 
 
-def test_the_same_change_gives_the_same_context() -> None:
+def test_the_same_change_gives_the_same_context(gathered: Gather) -> None:
     after = {**BASE, "shop/pay.py": NEW_PAY}
-    assert _gather(BASE, after) == _gather(BASE, after)
+    assert gathered(BASE, after) == gathered(BASE, after)
 
 
-def test_a_change_of_nothing_readable_has_no_context() -> None:
-    assert _gather(BASE, BASE) == Context((), ())
-    assert _gather({}, {"a.py": "\0"}).items == ()
+def test_a_change_of_nothing_readable_has_no_context(gathered: Gather) -> None:
+    assert gathered(BASE, BASE) == Context((), ())
+    assert gathered({}, {"a.py": "\0"}).items == ()
 
 
 def test_the_json_has_items_and_files(context: Context) -> None:
@@ -143,3 +103,32 @@ def test_the_json_has_items_and_files(context: Context) -> None:
     assert len(found["items"]) == len(found["files"]) == 2
     assert set(found["items"][0]) == {"path", "start_line", "end_line", "reason", "score", "tokens"}
     assert set(found["files"][0]) == {"path", "score"}
+
+
+def test_what_changed_together_before_is_found_and_says_how_often(gathered: Gather) -> None:
+    past = CoChange(tuple(Past(age, ("shop/pay.py", "far/away.py")) for age in range(3)))
+    context = gathered(BASE, {**BASE, "shop/pay.py": NEW_PAY}, history=past)
+    (item,) = [item for item in context.items if item.path == "far/away.py"]
+    assert item.reason == "changed together in 3 of 3 commits"
+    without = [file.path for file in gathered(BASE, {**BASE, "shop/pay.py": NEW_PAY}).files]
+    paths = [file.path for file in context.files]
+    assert paths.index("far/away.py") < paths.index("shop/other.py")
+    assert without.index("far/away.py") > without.index("shop/other.py")
+
+
+def test_files_that_history_knows_and_the_head_does_not_are_left_out(gathered: Gather) -> None:
+    past = CoChange(tuple(Past(age, ("shop/pay.py", "gone.py")) for age in range(3)))
+    context = gathered(BASE, {**BASE, "shop/pay.py": NEW_PAY}, history=past)
+    assert "gone.py" not in {file.path for file in context.files} | {item.path for item in context.items}
+
+
+def test_one_commit_together_is_no_reason_to_show_lines(gathered: Gather) -> None:
+    past = CoChange((Past(0, ("shop/pay.py", "far/away.py")),))
+    context = gathered(BASE, {**BASE, "shop/pay.py": NEW_PAY}, history=past)
+    assert not any("together" in item.reason for item in context.items)
+
+
+def test_documents_come_after_code(gathered: Gather) -> None:
+    files = {**BASE, "docs/charge.md": "How to charge a card: def charge(card, amount).\n"}
+    paths = [file.path for file in gathered(files, {**files, "shop/pay.py": NEW_PAY}).files]
+    assert paths.index("docs/charge.md") > paths.index("shop/card.py")

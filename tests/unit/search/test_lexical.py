@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections import Counter
 
 import pytest
 
 from panlect.code.terms import term_id, terms_of
 from panlect.index.memory import MemoryRepository
-from panlect.search.lexical import Lexical
+from panlect.search.lexical import Lexical, lexical_of, matched, shared_statistics
 
 TEXTS = {"a.md": "apple banana apple\n", "b.md": "banana cherry\n", "c.md": "cherry cherry cherry durian\n"}
 
@@ -44,4 +46,40 @@ def test_rare_terms_weigh_more_and_unknown_ones_nothing(lexical: Lexical) -> Non
 
 def test_a_chunk_names_the_terms_it_was_found_by(lexical: Lexical) -> None:
     terms = terms_of("banana apple cherry")
-    assert lexical.matched(0, terms) == [terms[1], terms[0]]
+    assert matched(lexical.gains(terms), 0) == [terms[1], terms[0]]
+
+
+def test_a_term_that_several_words_of_a_chunk_hold_is_counted_together() -> None:
+    plain = Lexical(MemoryRepository().snapshot({"a.md": "order order order\n", "b.md": "x y\n"}))
+    names = Lexical(MemoryRepository().snapshot({"a.md": "order Orders ordered\n", "b.md": "x y\n"}))
+    (term,) = terms_of("order")
+    assert plain.scores({term: 1.0}).tolist() == names.scores({term: 1.0}).tolist()
+
+
+def test_columns_are_made_once_for_a_snapshot_and_go_with_it() -> None:
+    snapshot = MemoryRepository().snapshot(TEXTS)
+    kept = weakref.ref(lexical_of(snapshot))
+    assert lexical_of(snapshot) is kept()
+    del snapshot
+    gc.collect()
+    assert kept() is None
+
+
+def test_statistics_of_two_collections_are_those_of_both_together(lexical: Lexical) -> None:
+    more = {"d.md": "apple elder elder\n", "e.md": "fig\n"}
+    other = Lexical(MemoryRepository().snapshot(more))
+    both = Lexical(MemoryRepository().snapshot({**TEXTS, **more}))
+    terms = terms_of("apple elder banana fig nothing")
+    shared, whole = shared_statistics([lexical, other], terms), both.statistics(terms)
+    assert (shared.chunks, shared.mean_length) == (whole.chunks, pytest.approx(whole.mean_length))
+    assert [shared.idf(term) for term in terms] == [whole.idf(term) for term in terms]
+
+
+def test_the_best_chunk_of_a_replaced_file_is_one_of_its_new_text() -> None:
+    repository = MemoryRepository()
+    base = repository.snapshot(TEXTS)
+    lexical = Lexical(repository.snapshot({**TEXTS, "a.md": "nothing here\n"}, base=base))
+    scores = lexical.scores(dict.fromkeys(terms_of("apple nothing"), 1.0))
+    found = lexical.best_of(scores, ["a.md", "b.md"])
+    assert list(found) == ["a.md"]
+    assert lexical.alive[found["a.md"]]
