@@ -78,9 +78,8 @@ def main() -> None:
             f" {row['files_per_s']:>7} files/s  parsed {row['parsed']:>6}  new chunks {row['new_chunks']:>6}"
             f"  peak {row['peak_mb']:>5.0f} MB"
         )
-    print(
-        f"calibration {result['calibration_ms']} ms, load {result['load_average']}; {result['files']} files, {result['megabytes']} MB"
-    )
+    print(f"calibration {result['calibration_ms']} ms, load {result['load_average']}")
+    print(f"{result['files']} files, {result['megabytes']} MB")
 
 
 def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool) -> dict[str, Any]:
