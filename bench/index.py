@@ -78,7 +78,8 @@ def main() -> None:
             f" {row['files_per_s']:>7} files/s  parsed {row['parsed']:>6}  new chunks {row['new_chunks']:>6}"
             f"  peak {row['peak_mb']:>5.0f} MB"
         )
-    print(f"calibration {result['calibration_ms']} ms; {result['files']} files, {result['megabytes']} MB")
+    print(f"calibration {result['calibration_ms']} ms, load {result['load_average']}")
+    print(f"{result['files']} files, {result['megabytes']} MB")
 
 
 def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool) -> dict[str, Any]:
@@ -97,6 +98,7 @@ def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool
         "reach": REACH,
         "phases": rows,
         "calibration_ms": {"before": round(before, 1), "after": round(calibration_ms(), 1)},
+        "load_average": round(os.getloadavg()[0], 1),  # seconds are of the clock: others' work counts
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
         "commit": _commit(),
         "date": time.strftime("%Y-%m-%d"),
