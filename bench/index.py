@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.parse import _commit, _processor, calibration_ms
+from bench.report import calibration_ms, circumstances
 from bench.sources import files
 from panlect.code.packed import search_of
 from panlect.git.repository import Repository, open_repository
@@ -97,11 +96,8 @@ def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool
         "megabytes": round(sum(entry.size for entry in read) / 1e6, 1),
         "reach": REACH,
         "phases": rows,
-        "calibration_ms": {"before": round(before, 1), "after": round(calibration_ms(), 1)},
         "load_average": round(os.getloadavg()[0], 1),  # seconds are of the clock: others' work counts
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "commit": _commit(),
-        "date": time.strftime("%Y-%m-%d"),
+        **circumstances(before),
     }
 
 

@@ -33,6 +33,14 @@ Json = Annotated[
 Base = Annotated[
     str, typer.Option("--base", metavar="REV", help="Where the work left; found by itself when not given.")
 ]
+Repos = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--repo",
+        help="A work tree or a bare repository; may be given several times.",
+        show_default="this folder",
+    ),
+]
 HERE = Path()
 
 
@@ -108,15 +116,28 @@ def review(
 @app.command()
 def search(
     query: Annotated[str, typer.Argument(help="Words, names, or a question.")],
-    repo: Repo = HERE,
+    repo: Repos = None,
     rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision to search.")] = "HEAD",
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many hits.")] = 10,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="GLOB", help="Only files below a folder, or that a glob matches."),
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", metavar="NAME", help="Only files in this language.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="Only where a function, method, class ... is defined."),
+    ] = None,
     json_file: Json = "",
 ) -> None:
-    """Search a repository: lexical and structural, best definition first."""
+    """Search one or several repositories: lexical and structural, best definition first."""
     from panlect.review.local import search_local
+    from panlect.search.filters import Filters
 
-    answer = search_local(repo, rev, query, k, progress=_progress)
+    filters = Filters(tuple(path or ()), tuple(language or ()), tuple(kind or ()))
+    answer = search_local(repo or [HERE], rev, query, k, filters, progress=_progress)
     if json_file:
         _write_json(json_file, answer)
     if json_file != "-":
@@ -171,10 +192,7 @@ def who(
     name: Annotated[
         str, typer.Argument(help="A symbol, route, environment variable, flag, table or column.")
     ],
-    repo: Annotated[
-        list[Path],
-        typer.Option("--repo", help="A repository; may be given several times.", show_default="this folder"),
-    ] = [HERE],  # noqa: B006 - Typer copies it
+    repo: Repos = None,
     rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision of each.")] = "HEAD",
     kind: Annotated[
         str,
@@ -196,7 +214,7 @@ def who(
     else:
         from panlect.review.local import who_local
 
-        answer = who_local(repo, rev, name, kind, progress=_progress)
+        answer = who_local(repo or [HERE], rev, name, kind, progress=_progress)
     if json_file:
         _write_json(json_file, answer)
     if json_file != "-":
@@ -282,6 +300,8 @@ def _print_hits(answer: dict[str, Any]) -> None:
 
     for hit in answer["hits"]:
         where = f"{printable(hit['path'])}:{hit['start_line']}-{hit['end_line']}"
+        if "repository" in hit:
+            where = f"{printable(hit['repository'])} {where}"
         print(
             f"{hit['score']:.3f}  {where}  {printable(hit['symbol'] or '')}\n       {printable(hit['why'])}"
         )

@@ -12,6 +12,7 @@ from panlect.ledger import trace
 from panlect.ledger.runs import create_run, find_run
 from panlect.queue import wake_run
 from panlect.review.sync import new_index
+from panlect.search.filters import Filters
 from serve.auth import Reader, Writer, services
 from serve.schemas import Connected, ConnectRepository, Repository, Run
 
@@ -56,12 +57,22 @@ async def _index(
 async def search(
     request: Request,
     who: Reader,
-    repository: Annotated[UUID, Query(description="Id of a repository")],
+    repository: Annotated[
+        list[UUID], Query(min_length=1, max_length=50, description="Id of a repository; may be repeated")
+    ],
     q: Annotated[str, Query(min_length=1, max_length=2000, description="Words, names, or a question")],
     k: Annotated[int, Query(ge=1, le=100)] = 10,
+    path: Annotated[
+        list[str] | None, Query(description="Only below this folder, or what this glob matches")
+    ] = None,
+    language: Annotated[list[str] | None, Query(description="Only in this language")] = None,
+    kind: Annotated[
+        list[str] | None, Query(description="Only where a function, class ... is defined")
+    ] = None,
 ) -> dict[str, Any]:
-    """Search an indexed repository; `mode` says whether vectors took part."""
-    return await services(request).search.search(who.organisation_id, repository, q, k)
+    """Search one or several indexed repositories; `mode` says whether vectors took part."""
+    filters = Filters(tuple(path or ()), tuple(language or ()), tuple(kind or ()))
+    return await services(request).search.search(who.organisation_id, repository, q, k, filters)
 
 
 @router.get("/runs")

@@ -33,6 +33,7 @@ class StoredSnapshot:
     state: str
     overlay_of: UUID | None = None
     overlay_depth: int = 0
+    full_name: str = ""  # of its repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from panlect.settings import load
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from panlect.search.filters import Filters
+
 _log = logging.getLogger(__name__)
 MODE = "lexical+graph"
 Progress = Callable[[str, int, int], None]
@@ -106,19 +108,27 @@ def exit_code(verdict: Verdict, request: ReviewRequest) -> int:
 
 
 def search_local(
-    repo: Path, rev: str, query: str, k: int, *, progress: Progress | None = None
+    repos: Sequence[Path],
+    rev: str,
+    query: str,
+    k: int,
+    filters: Filters,
+    *,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The JSON of `panlect search`. Raises BadInputError for a repository or revision that is not there."""
-    from panlect.search.query import answer
+    """The JSON of `panlect search`, over one or several repositories.
+
+    Raises BadInputError for a repository or revision that is not there.
+    """
+    from panlect.search.query import Searched, answer, answer_many
 
     if not query.strip():
         raise BadInputError("The query is empty.", fix="Ask for words or names.")
-    repository = open_repository(repo)
-    commit = repository.resolve(rev)
     with _cache() as cache:
-        return answer(
-            build_snapshot(repository, commit, cache, progress=_named(progress, "analysing")), query, k
-        )
+        snapshots = _snapshots(repos, rev, cache, progress)
+        if len(snapshots) == 1:
+            return answer(next(iter(snapshots.values())), query, k, filters=filters)
+        return answer_many([Searched(*named) for named in snapshots.items()], query, k, filters)
 
 
 def index_local(repo: Path, rev: str, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -141,15 +151,22 @@ def who_local(
     from panlect.search.who import timed, who
 
     began = time.perf_counter()
-    snapshots: dict[str, Snapshot] = {}
     with _cache() as cache:
-        for repo in repos:
-            repository = open_repository(repo)
-            commit = repository.resolve(rev)
-            label = _label(repo, snapshots)
-            named = _named(progress, f"analysing {label}")
-            snapshots[label] = build_snapshot(repository, commit, cache, progress=named)
-        return timed(who(snapshots, name, kind), began)
+        return timed(who(_snapshots(repos, rev, cache, progress), name, kind), began)
+
+
+def _snapshots(
+    repos: Sequence[Path], rev: str, cache: BlobCache, progress: Progress | None
+) -> dict[str, Snapshot]:
+    """The snapshot of a revision in each repository, by the repository's short name."""
+    found: dict[str, Snapshot] = {}
+    for repo in repos:
+        repository = open_repository(repo)
+        commit = repository.resolve(rev)
+        label = _label(repo, found)
+        named = _named(progress, f"analysing {label}")
+        found[label] = build_snapshot(repository, commit, cache, progress=named)
+    return found
 
 
 def _label(repo: Path, taken: Mapping[str, Snapshot]) -> str:

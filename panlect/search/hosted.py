@@ -16,7 +16,8 @@ from panlect.index.snapshot import BlobKey, Snapshot
 from panlect.index.snapshots import StoredSnapshot
 from panlect.index.store import PostgresStore
 from panlect.index.vectors import Model
-from panlect.search.query import answer
+from panlect.search.filters import Filters
+from panlect.search.query import Searched, answer, answer_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,17 +81,27 @@ class HostedSearch:
     _stores: OrderedDict[UUID, PostgresStore] = field(default_factory=OrderedDict)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def search(self, organisation_id: UUID, repository_id: UUID, query: str, k: int) -> dict[str, Any]:
-        """The JSON of `panlect search`. Raises BadInputError when the repository has no index."""
-        model, vector = None, None
+    async def search(
+        self,
+        organisation_id: UUID,
+        repository_ids: Sequence[UUID],
+        query: str,
+        k: int,
+        filters: Filters | None = None,
+    ) -> dict[str, Any]:
+        """The JSON of `panlect search`, over one or several repositories.
+
+        Raises BadInputError when one of them has no index.
+        """
+        questions: dict[Model, NDArray[Any]] = {}
         if self.embed is not None:
             async with self._one_at_a_time:
-                model = await asyncio.to_thread(self._serving, organisation_id, repository_id)
-            if model is not None:
-                vector = (await self.embed([query], spec=model.spec, query=True))[0]
+                models = await asyncio.to_thread(self._serving, organisation_id, repository_ids)
+            for model in models:
+                questions[model] = (await self.embed([query], spec=model.spec, query=True))[0]
         async with self._one_at_a_time:  # a snapshot is loaded once; numpy holds the processor anyway
             return await asyncio.to_thread(
-                self._search, organisation_id, repository_id, query, k, model, vector
+                self._search, organisation_id, repository_ids, query, k, filters, questions
             )
 
     def close(self) -> None:
@@ -99,25 +110,37 @@ class HostedSearch:
             store.close()
         self._stores.clear()
 
-    def _serving(self, organisation_id: UUID, repository_id: UUID) -> Model | None:
-        return vectors.serving(self._store(organisation_id), repository_id)
+    def _serving(self, organisation_id: UUID, repository_ids: Sequence[UUID]) -> list[Model]:
+        """The models of these repositories, each once: a question is embedded once by each."""
+        store = self._store(organisation_id)
+        found = (vectors.serving(store, one) for one in repository_ids)
+        return list(dict.fromkeys(model for model in found if model is not None))
 
     def _search(
         self,
         organisation_id: UUID,
-        repository_id: UUID,
+        repository_ids: Sequence[UUID],
         query: str,
         k: int,
-        model: Model | None,
-        vector: NDArray[Any] | None,
+        filters: Filters | None,
+        questions: Mapping[Model, NDArray[Any]],
     ) -> dict[str, Any]:
         store = self._store(organisation_id)
-        snapshot = self._snapshot(store, repository_id)
-        asks = model is not None and vector is not None
-        dense = PostgresDense(store, repository_id, model, vector) if asks else None  # type: ignore[arg-type]
-        return answer(snapshot, query, k, dense)
+        searched = [self._searched(store, one, questions) for one in repository_ids]
+        if len(searched) == 1:
+            return answer(searched[0].snapshot, query, k, searched[0].dense, filters)
+        return answer_many(searched, query, k, filters)
 
-    def _snapshot(self, store: PostgresStore, repository_id: UUID) -> Snapshot:
+    def _searched(
+        self, store: PostgresStore, repository_id: UUID, questions: Mapping[Model, NDArray[Any]]
+    ) -> Searched:
+        name, snapshot = self._snapshot(store, repository_id)
+        model = vectors.serving(store, repository_id) if questions else None
+        asks = model is not None and model in questions
+        dense = PostgresDense(store, repository_id, model, questions[model]) if model and asks else None
+        return Searched(name, snapshot, dense)
+
+    def _snapshot(self, store: PostgresStore, repository_id: UUID) -> tuple[str, Snapshot]:
         """The active snapshot: the warm one, an overlay on it after a push, or one that is loaded."""
         active = snapshots.active(store, repository_id)
         if active is None:
@@ -130,7 +153,7 @@ class HostedSearch:
         self._warm.move_to_end(repository_id)
         while len(self._warm) > _WARM:
             self._warm.popitem(last=False)
-        return warm.snapshot
+        return active.full_name, warm.snapshot
 
     def _store(self, organisation_id: UUID) -> PostgresStore:
         store = self._stores.get(organisation_id) or PostgresStore(self.url, organisation_id)

@@ -180,6 +180,7 @@ def _searched(
         own = together[begin : begin + source.lexical.size]
         begin += source.lexical.size
         best = _candidates(source, own, filters)
+        source.snapshot.prefetch("symbols", {source.lexical.at(chunk).path for chunk in best})
         scored = [_rescored(source, asked, shares, chunk, float(own[chunk]), filters) for chunk in best]
         ranked += [(one, number) for one in _by_file(scored)[:k]]
     ranked.sort(key=lambda pair: (-pair[0].score, pair[1], pair[0].at))

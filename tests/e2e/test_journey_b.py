@@ -93,7 +93,7 @@ async def test_a_connected_repository_is_indexed_with_vectors(
         (run,) = await finished(indexing, 1)
     assert (run["detail"]["searchable"], run["detail"]["vectors"]) == (True, 3)
     said = await indexing.services.search.search(
-        UUID("00000000-0000-0000-0000-000000000001"), UUID(connected["id"]), "capture payment", 3
+        UUID("00000000-0000-0000-0000-000000000001"), [UUID(connected["id"])], "capture payment", 3
     )
     assert said["mode"] == "lexical+graph+dense"
     assert said["hits"][0]["path"] == "shop/capture.py"

@@ -12,7 +12,7 @@ where organisation_id = %(organisation_id)s and repository_id = %(repository_id)
 
 -- name: active
 -- What is searched now.
-select s.id, s.commit_sha, s.state, s.overlay_of, s.overlay_depth
+select s.id, s.commit_sha, s.state, s.overlay_of, s.overlay_depth, r.full_name
 from repository r join snapshot s on s.id = r.active_snapshot_id
 where r.organisation_id = %(organisation_id)s and r.id = %(repository_id)s
 
