@@ -233,7 +233,7 @@ class Snapshot:
 
     def analysable(self) -> tuple[TreeEntry, ...]:
         """The entries that are read, by path."""
-        return tuple(entry for entry in self._entries.values() if is_analysable(entry))
+        return tuple(entry for path, entry in self._entries.items() if self._key(path) is not None)
 
     def text(self, path: str) -> bytes:
         """The bytes of a file, b"" for a submodule or a file over 1 MB. Raises KeyError for a path not here."""
@@ -407,8 +407,12 @@ class Snapshot:
         return tuple(parts)
 
     def _key(self, path: str) -> BlobKey | None:
-        entry = self._entries.get(path)
-        return blob_key(entry) if entry is not None and is_analysable(entry) else None
+        """Under which a file's analysis is kept, without looking at its name again: search asks this often."""
+        ordinal = self._delta.ordinals.get(path)
+        if ordinal is not None:
+            return self._delta.keys[ordinal]
+        ordinal = self._root.ordinals.get(path)
+        return None if ordinal is None or ordinal in self._dead else self._root.keys[ordinal]
 
     def _column(self, column: Column, path: str) -> bytes | None:
         key = self._key(path)
