@@ -24,7 +24,7 @@ class Inverted:
     terms: Array  # u64, ascending, unique
     offsets: Array
     documents: Array
-    counts: Array  # how often, parallel to documents
+    counts: Array  # how often, parallel to documents, u16
 
     def row(self, term: int) -> tuple[Array, Array]:
         """Documents (ascending, each once) that hold the term, and how often each does."""
@@ -47,6 +47,7 @@ def invert(terms: Array, documents: Array, counts: Array) -> Inverted:
     order = order[within]
     fresh = np.flatnonzero(_begins(keys[within]))
     times = np.add.reduceat(counts[order], fresh, dtype=np.int64) if len(fresh) else counts[:0]
+    times = np.minimum(times, 0xFFFF).astype(np.uint16)
     order = order[fresh]
     distinct = np.flatnonzero(_begins(terms[order]))
     return Inverted(terms[order[distinct]], np.append(distinct, len(order)), documents[order], times)

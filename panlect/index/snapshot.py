@@ -33,6 +33,7 @@ from panlect.git.tree import TreeEntry
 
 if TYPE_CHECKING:
     from panlect.code.analysis import Chunk
+    from panlect.index.mapped import SegmentFolder
     from panlect.index.segment import ChunkSegment, Inverted, NameSegment
 
 BlobKey = tuple[str, str]  # language by name, blob sha
@@ -106,6 +107,11 @@ class _Store:
             asked.update(missing)
         return kept
 
+    def forget(self, column: Column) -> None:
+        """Give a column's memory back; it is loaded again where it is asked for."""
+        self._columns.pop(column, None)
+        self._asked.pop(column, None)
+
     def texts(self, shas: Sequence[str]) -> dict[str, bytes]:
         """The bytes of these blobs, kept for the next time while there is room."""
         found = {sha: self._texts[sha] for sha in shas if sha in self._texts}
@@ -121,7 +127,10 @@ class _Store:
 class _Files:
     """An ordered list of files with their inverted chunks and names, each made at first use."""
 
-    def __init__(self, entries: Sequence[TreeEntry], store: _Store) -> None:
+    def __init__(
+        self, entries: Sequence[TreeEntry], store: _Store, folder: SegmentFolder | None = None
+    ) -> None:
+        self._folder = folder
         self.paths = [entry.path for entry in entries]
         self.keys = [blob_key(entry) for entry in entries]
         self.ordinals = {path: ordinal for ordinal, path in enumerate(self.paths)}
@@ -129,6 +138,13 @@ class _Files:
 
     @cached_property
     def chunks(self) -> ChunkSegment:
+        return self._made_chunks() if self._folder is None else self._folder.chunks(self._made_chunks)
+
+    @cached_property
+    def names(self) -> NameSegment:
+        return self._made_names() if self._folder is None else self._folder.names(self._made_names)
+
+    def _made_chunks(self) -> ChunkSegment:
         from panlect.index.segment import chunk_segment
 
         metas = self._store.columns("meta", self.keys)
@@ -136,10 +152,11 @@ class _Files:
         wanted = [key for key, kept in zip(self.keys, searched, strict=True) if kept]
         loaded = self._store.columns("search", wanted)
         rows = zip(self.keys, searched, strict=True)
-        return chunk_segment(self.paths, [loaded.get(key) if kept else None for key, kept in rows])
+        made = chunk_segment(self.paths, [loaded.get(key) if kept else None for key, kept in rows])
+        self._store.forget("search")  # the inverted columns say the same in a tenth of the room
+        return made
 
-    @cached_property
-    def names(self) -> NameSegment:
+    def _made_names(self) -> NameSegment:
         from panlect.index.segment import name_segment
 
         loaded = self._store.columns("symbols", self.keys)
@@ -164,12 +181,14 @@ class Snapshot:
         blobs: BlobReader,
         *,
         truncated: bool = False,
+        folder: SegmentFolder | None = None,
     ) -> None:
         self.commit = commit
         self.truncated = truncated  # there are more files than were listed: nothing may be called missing
         self._entries = {entry.path: entry for entry in sorted(entries, key=lambda one: one.path)}
         self._store = _Store(source, blobs)
-        self._root = _Files([e for e in self._entries.values() if is_analysable(e)], self._store)
+        read = [entry for entry in self._entries.values() if is_analysable(entry)]
+        self._root = _Files(read, self._store, folder)
         self._delta = _Files([], self._store)
         self._dead: frozenset[int] = frozenset()  # files of the root that are not as they were
 

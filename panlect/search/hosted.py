@@ -6,12 +6,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from panlect.errors import BadInputError
 from panlect.index import snapshots, vectors
 from panlect.index.embed import Embed
+from panlect.index.mapped import SegmentFolder
 from panlect.index.snapshot import BlobKey, Snapshot
 from panlect.index.snapshots import StoredSnapshot
 from panlect.index.store import PostgresStore
@@ -77,6 +79,7 @@ class HostedSearch:
 
     url: str
     embed: Embed | None = None
+    segments: Path | None = None  # where the columns of large snapshots are mapped from
     _warm: OrderedDict[UUID, _Warm] = field(default_factory=OrderedDict)
     _stores: OrderedDict[UUID, PostgresStore] = field(default_factory=OrderedDict)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -147,7 +150,7 @@ class HostedSearch:
             raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
         warm = self._warm.get(repository_id)
         if warm is None or warm.id != active.id:
-            warm = _loaded(active, store, warm)
+            warm = _loaded(active, store, warm, self.segments)
         warm.analyses.store = store
         self._warm[repository_id] = warm
         self._warm.move_to_end(repository_id)
@@ -164,11 +167,15 @@ class HostedSearch:
         return store
 
 
-def _loaded(active: StoredSnapshot, store: PostgresStore, before: _Warm | None) -> _Warm:
+def _loaded(
+    active: StoredSnapshot, store: PostgresStore, before: _Warm | None, segments: Path | None
+) -> _Warm:
     entries = snapshots.entries(store, active.id)
     if before is not None:
         overlay = before.snapshot.overlay(active.commit_sha, entries)
         if overlay.overlaid <= _MOST_OVERLAID * len(entries):
             return _Warm(active.id, overlay, before.analyses)
     analyses = Analyses(store)
-    return _Warm(active.id, Snapshot(active.commit_sha, entries, analyses, NoBlobs()), analyses)
+    folder = SegmentFolder(segments, str(active.id)) if segments else None
+    snapshot = Snapshot(active.commit_sha, entries, analyses, NoBlobs(), folder=folder)
+    return _Warm(active.id, snapshot, analyses)
