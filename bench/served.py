@@ -86,10 +86,10 @@ def main() -> None:
 def _indexed(url: str, wanted: int) -> tuple[UUID, int]:
     """A repository of at least so many chunks with a vector each."""
     blobs, memory = MemoryBlobs(), MemoryStore()
-    sources = dict(files(wanted * 550 / 1e6))
+    sources = dict(files(wanted * 820 / 1e6))
     entries = blobs.add(sources)
     analyse_blobs(blobs, entries, memory)
-    repository_id = _repository(url)
+    repository_id = add_repository(url, "bench/generated")
     with PostgresStore(url, ORG) as store:
         rows = (
             Analysed(key, packed, _texts(packed, blobs.contents[key[1]]), 0.0)
@@ -116,7 +116,8 @@ def _texts(packed: Any, content: bytes) -> tuple[tuple[bytes, str], ...]:
     )
 
 
-def _repository(url: str) -> UUID:
+def add_repository(url: str, name: str) -> UUID:
+    """A connected repository of the default organisation, so that something can be indexed under it."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("set search_path = panlect, public")
         connection.execute(
@@ -124,10 +125,11 @@ def _repository(url: str) -> UUID:
             [str(ORG)],
         )
         row = connection.execute(
-            "with c as (insert into forge_connection (organisation_id, kind, base_url) values (%(o)s, 'github', '') returning id)"
+            "with c as (insert into forge_connection (organisation_id, kind, base_url)"
+            " values (%(o)s, 'github', '') returning id)"
             " insert into repository (organisation_id, connection_id, full_name, clone_url)"
-            " select %(o)s, id, 'bench/generated', '' from c returning id",
-            {"o": ORG},
+            " select %(o)s, id, %(name)s, '' from c returning id",
+            {"o": ORG, "name": name},
         ).fetchone()
     assert row is not None
     return UUID(str(row[0]))

@@ -24,7 +24,7 @@ from panlect.errors import DatabaseError
 from panlect.index.snapshot import BlobKey
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Copy
     from psycopg.abc import AdaptContext
 
 _BATCH = 5000
@@ -122,14 +122,20 @@ class PostgresStore:
     ) -> None:
         """Rows into the temporary table that `stage` makes and `store` empties, some thousands a transaction."""
         for at in range(0, len(rows), _BATCH):
-            with self.transaction() as connection:
-                connection.execute(query(stage))
-                with connection.cursor() as cursor:
-                    with cursor.copy(f"copy {table} from stdin (format binary)") as copy:
-                        copy.set_types(kinds)
-                        for row in rows[at : at + _BATCH]:
-                            copy.write_row(row)
-                    cursor.execute(query(store))
+            with self.copying(table, stage, store) as copy:
+                copy.set_types(kinds)
+                for row in rows[at : at + _BATCH]:
+                    copy.write_row(row)
+
+    @contextmanager
+    def copying(self, table: str, stage: str, store: str) -> Iterator[Copy]:
+        """One transaction: a binary COPY into the table that `stage` makes, then `store`."""
+        with self.transaction() as connection:
+            connection.execute(query(stage))
+            with connection.cursor() as cursor:
+                with cursor.copy(f"copy {table} from stdin (format binary)") as copy:
+                    yield copy
+                cursor.execute(query(store))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[Any]]:
