@@ -4,6 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV ?= .venv
+PEERS ?= .venv-peers
 # The build of torch is yours to choose: TORCH=torch==2.13.0 takes what your pip configuration offers.
 # For a CPU build, point pip at an index of CPU wheels: TORCH="torch==2.13.0 --index-url <index>".
 TORCH ?= torch==2.13.0
@@ -12,7 +13,7 @@ SETUP := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR)
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup demo up test test-unit lint types contracts docs bench verify-deploy lock clean
+.PHONY: help setup demo up test test-unit lint types contracts docs bench bench-peers bench-check verify-deploy lock clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,10 +56,21 @@ contracts: $(SETUP) ## Check who may import whom
 docs: $(SETUP) ## Write docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
-bench: $(SETUP) ## Measure, and write bench/results
-	@$(BIN)/python -m bench.parse --json bench/results/parse.json
+bench: $(SETUP) ## Measure, and write bench/results (with PEERS, made by `make bench-peers`, beside others)
+	@$(BIN)/python -m bench.parse --json bench/results/parse.json $(if $(wildcard $(PEERS)/bin/python),--peers $(PEERS)/bin/python)
+	@$(BIN)/python -m bench.embed --json bench/results/embed.json
 	@$(BIN)/python -m bench.index --json bench/results/index.json
+	@$(BIN)/python -m bench.search --json bench/results/search.json
+	@$(BIN)/python -m bench.served --json bench/results/served.json
+	@$(BIN)/python -m bench.vectors --json bench/results/vectors.json
 	@$(BIN)/python -m bench.queue --json bench/results/queue.json
+	@$(BIN)/python -m bench.table
+
+bench-peers: ## Make the environment of bench/peers.txt, for comparison in the same run
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers.txt
+
+bench-check: $(SETUP) ## Measure quickly and compare with the committed results
+	@$(BIN)/python -m bench.check
 
 lock: $(SETUP) ## Resolve requirements.lock anew for Python 3.11 and 3.12 (needs uv)
 	@echo "torch; sys_platform == 'never'" > $(VENV)/no-torch.txt
