@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,6 +25,8 @@ from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
 from panlect.accounts.keys import issue, new_token
 from panlect.db.pool import DEFAULT_ORGANISATION
+from panlect.index.embed import HashingEmbedder
+from panlect.search.hosted import HostedSearch
 from panlect.settings import load
 from serve.app import edge
 
@@ -210,3 +213,70 @@ async def panlect(
     server.should_exit = True
     await serving
     await services.close()
+
+
+# A repository to index
+
+SHOP = {
+    "shop/capture.py": "def capture_payment(order):\n    return order.total\n",
+    "shop/refund.py": "def refund_payment(order):\n    return -order.total\n",
+    "README.md": "# Shop\n\nTakes money and gives it back.\n",
+}
+
+
+class CountingEmbedder:
+    """The hashing embedder as the server sees it, counting what it is asked."""
+
+    def __init__(self) -> None:
+        self.texts = 0
+
+    async def __call__(self, texts: list[str], *, spec: Any = None, query: bool = False) -> Any:
+        self.texts += len(texts)
+        return HashingEmbedder().embed(texts)
+
+
+@pytest.fixture
+def embedder() -> CountingEmbedder:
+    return CountingEmbedder()
+
+
+@pytest.fixture
+def indexing(panlect: Any, embedder: CountingEmbedder) -> Iterator[Any]:
+    """The product with an embedder."""
+    settings = panlect.services.settings.model_copy(update={"embed_model": "hashing"})
+    search = HostedSearch(panlect.services.db.url, embedder)
+    services = replace(panlect.services, settings=settings, search=search, embedder=embedder)
+    yield replace(panlect, services=services)
+    search.close()
+
+
+@pytest.fixture
+def shop(plant: Any) -> str:
+    plant("acme/shop").commit("main", SHOP)
+    return "acme/shop"
+
+
+async def connect(panlect: Any, forge: Any, full_name: str) -> dict[str, Any]:
+    asked = {
+        "base_url": f"{forge.url}/api/v3",
+        "full_name": full_name,
+        "token": "sandbox-panlect-token",
+        "webhook_url": f"{panlect.url}/webhook/github",
+    }
+    answer = await panlect.client.post("/api/v1/repositories", json=asked)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def finished(panlect: Any, count: int) -> list[dict[str, Any]]:
+    """The index runs once `count` of them are done, newest first."""
+    for _ in range(400):
+        runs: list[dict[str, Any]] = (
+            await panlect.client.get("/api/v1/runs", params={"kind": "index"})
+        ).json()
+        if sum(run["status"] == "done" for run in runs) == count:
+            return runs
+        assert not [run for run in runs if run["status"] == "failed"], runs
+        await asyncio.sleep(0.05)
+    raise AssertionError(runs)
