@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from panlect.code.languages import LANGUAGES, Language, language_of
 from panlect.code.parse import parse, read, unreadable
 
@@ -87,12 +87,12 @@ def run(path: Path | None) -> dict[str, Any]:
         "parse+chunk+symbols+terms": lambda language, source: read(language, source, with_facts=False),
         "with facts": read,
     }
-    calibration = calibration_ms()
+    start = begin()
     speeds = [
         measure(name, what, files, work) for name, files in corpora(path) for what, work in ways.items()
     ]
     return {
-        **circumstances(calibration),
+        **circumstances(start),
         "reach": {**REACH, "files_per_s": REACH_FILES},
         "speeds": [asdict(speed) for speed in speeds],
     }
