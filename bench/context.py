@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from bench.retrieval import TUNED_ON, Quality, mean, named, quality
 from panlect.change import Change, read_change
 from panlect.code.languages import kind_of, language_of
@@ -250,11 +250,11 @@ def plain_bm25(lexical: Lexical, diff: str, changed: Collection[str]) -> list[st
 
 def run(repositories: Mapping[str, Path], cases_file: Path | None, seed: int, limit: int) -> dict[str, Any]:
     """Measure each of these repositories, and the means of those that the weights were not chosen on."""
-    calibration = calibration_ms()
+    start = begin()
     rows = [measure(name, path, cases_file, seed, limit) for name, path in repositories.items()]
     untouched = [row for row in rows if not row.tuned_on]
     return {
-        **circumstances(calibration),
+        **circumstances(start),
         "task": "one file of a commit -> the other source files of the commit",
         "budget_tokens": _BUDGET,
         "seed": None if cases_file else seed,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from panlect.code.parse import analyse
 from panlect.index.embed import embedding_text
 from panlect.index.minilm import SentenceModel, bundled_folder
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=3000, help="how many chunks are embedded")
     parser.add_argument("--json", type=Path, help="where the result goes")
     given = parser.parse_args()
-    before = calibration_ms()
+    start = begin()
     texts = list(itertools.islice(chunk_texts(), given.chunks))
     texts.sort(key=len)  # as the pipeline hands them out
     model = SentenceModel(ModelSpec(BUNDLED))
@@ -54,7 +54,7 @@ def main() -> None:
         "chunks_per_s": {name: round(speed, 1) for name, speed in speeds.items()},
         "share_of_bare_loop": round(share, 3),
         "reach": REACH,
-        **circumstances(before),
+        **circumstances(start),
     }
     write_result(given.json, result)
     print(

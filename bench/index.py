@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.report import calibration_ms, circumstances
+from bench.report import begin, circumstances
 from bench.sources import files
 from panlect.code.packed import search_of
 from panlect.git.repository import Repository, open_repository
@@ -84,7 +84,7 @@ def main() -> None:
 def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool) -> dict[str, Any]:
     git_dir = directory / "repository.git"
     _prepare(git_dir, path, megabytes)
-    before = calibration_ms()
+    start = begin()
     rows = _measure("terminal", git_dir, str(directory / "cache"))
     if postgres:
         with _server(directory / "postgres") as url:
@@ -97,7 +97,7 @@ def _run(directory: Path, path: Path | None, megabytes: float, *, postgres: bool
         "reach": REACH,
         "phases": rows,
         "load_average": round(os.getloadavg()[0], 1),  # seconds are of the clock: others' work counts
-        **circumstances(before),
+        **circumstances(start),
     }
 
 

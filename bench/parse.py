@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers import PEERS
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from panlect.code.chunk import cut_tree
 from panlect.code.languages import LANGUAGES, Language, language_of
 from panlect.code.parse import parse, read, unreadable
@@ -150,13 +150,13 @@ def _ask(process: subprocess.Popen[str], peer: str) -> float:
 
 def run(path: Path | None, peers: Path | None = None) -> dict[str, Any]:
     """Measure every corpus below `path`."""
-    calibration = calibration_ms()
+    start = begin()
     speeds: list[Speed] = []
     for name, files in corpora(path):
         with _peers(peers, files) as others:
             speeds += measured(name, files, {**_ours(files), **others})
     return {
-        **circumstances(calibration),
+        **circumstances(start),
         "reach": {**REACH, "files_per_s": REACH_FILES},
         "speeds": [asdict(speed) for speed in speeds],
     }

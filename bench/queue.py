@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from panlect import queue
 from panlect.db import embedded
 from panlect.db.migrate import migrate
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=_RESULT, help="where the result goes")
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished jobs in the table beforehand")
     given = parser.parse_args()
-    calibration = calibration_ms()
+    start = begin()
     directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
     try:
         server = embedded.start(directory)
@@ -52,7 +52,7 @@ def main() -> None:
         embedded.stop(directory, "immediate")
         shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
-    result = {"finished_rows": given.rows, **figures, **circumstances(calibration)}
+    result = {"finished_rows": given.rows, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(json.dumps(result))
 

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,26 @@ def calibration_ms() -> float:
     return (time.process_time() - began) * 1000
 
 
-def circumstances(calibration_before: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How it was when a measurement began: the commit may be another one when it ends."""
+
+    calibration_ms: float
+    commit: str
+
+
+def begin() -> Start:
+    """Call it before the work."""
+    return Start(calibration_ms(), _commit())
+
+
+def circumstances(start: Start) -> dict[str, Any]:
     """Where and when a result was measured; call it when the work is done."""
     return {
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "commit": _commit(),
+        "commit": start.commit,
         "date": time.strftime("%Y-%m-%d"),
-        "calibration_ms": {"before": round(calibration_before, 1), "after": round(calibration_ms(), 1)},
+        "calibration_ms": {"before": round(start.calibration_ms, 1), "after": round(calibration_ms(), 1)},
     }
 
 

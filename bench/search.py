@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from bench.retrieval import TUNED_ON, Quality, named, quality
 from panlect.code.languages import is_test
 from panlect.index.memory import MemoryRepository
@@ -175,7 +175,7 @@ def measure(corpus: Corpus, *, dense: bool) -> dict[str, Any]:
 
 def run(folders: Mapping[str, Path], *, seed: int, limit: int, dense: bool) -> dict[str, Any]:
     """Measure the default packages and these folders."""
-    calibration = calibration_ms()
+    start = begin()
     rows = [
         measure(
             corpus_of(name, package_sources(name), seed=seed, limit=limit),
@@ -188,7 +188,7 @@ def run(folders: Mapping[str, Path], *, seed: int, limit: int, dense: bool) -> d
         for name, path in folders.items()
     ]
     return {
-        **circumstances(calibration),
+        **circumstances(start),
         "task": "first sentence of a docstring -> its function",
         "seed": seed,
         "corpora": rows,

@@ -26,7 +26,7 @@ from uuid import UUID
 import httpx2
 import psycopg
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from bench.sources import files
 from panlect.accounts.keys import issue, new_token
 from panlect.db import embedded
@@ -63,7 +63,7 @@ def main() -> None:
     if given.serve:
         _serve(given.serve)
         return
-    before = calibration_ms()
+    start = begin()
     directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
     try:
         url = embedded.start(directory).url
@@ -75,7 +75,7 @@ def main() -> None:
         embedded.stop(directory, "immediate")
         shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
-    result = {"chunks": chunks, "reach": REACH, **figures, **circumstances(before)}
+    result = {"chunks": chunks, "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(
         f"calibration {result['calibration_ms']['before']} ms; {chunks} chunks; cold {result['cold_s']} s;"

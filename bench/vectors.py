@@ -19,7 +19,7 @@ from uuid import UUID
 
 import numpy as np
 
-from bench.report import calibration_ms, circumstances, write_result
+from bench.report import begin, circumstances, write_result
 from bench.served import add_repository
 from panlect.db import embedded
 from panlect.db.migrate import migrate
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="vectors over 100 repositories")
     parser.add_argument("--json", type=Path, help="where the result goes")
     given = parser.parse_args()
-    before = calibration_ms()
+    start = begin()
     directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
     try:
         server = embedded.start(directory)
@@ -52,7 +52,7 @@ def main() -> None:
         embedded.stop(directory, "immediate")
         shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
-    result = {"rows": given.rows, "reach": REACH, **figures, **circumstances(before)}
+    result = {"rows": given.rows, "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(
         f"calibration {result['calibration_ms']['before']} ms; {result['rows_per_s']} rows/s;"

@@ -6,14 +6,17 @@ not believed. A commit's age is counted in commits.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from panlect.errors import GitError
 from panlect.git.repository import Repository
 from panlect.git.run import Limits, checked_sha
 
+_LOG = logging.getLogger(__name__)
 MAX_COMMITS = 3000
 MAX_FILES = 30  # of a commit: what changes more is a sweep, and says nothing of any two of its files
 HALF_LIFE = 300  # commits after which one counts half
@@ -74,6 +77,15 @@ class CoChange:
             Together(path, score, common[path], commits)
             for score, path in sorted(scored, key=lambda pair: (-pair[0], pair[1]))
         )
+
+
+def prior(repository: Repository, before: str) -> CoChange:
+    """What changed together up to `before`; nothing where git cannot tell: then the rest has to do."""
+    try:
+        return co_changes(repository, before)
+    except GitError as error:
+        _LOG.warning("The history before %s was not read: %s", before[:8], error)
+        return CoChange()
 
 
 def co_changes(repository: Repository, before: str, *, max_commits: int = MAX_COMMITS) -> CoChange:

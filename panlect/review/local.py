@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panlect.errors import BadInputError, GitError
+from panlect.errors import BadInputError
 from panlect.finding import Severity, Side, Verdict, VerdictKind
-from panlect.git.history import CoChange, co_changes
+from panlect.git.history import prior
 from panlect.git.repository import Repository, open_repository
 from panlect.git.scratch import applied, uncommitted
 from panlect.index.analyse import AnalysisRun
@@ -194,22 +194,13 @@ def context_local(
         request = ReviewRequest(repo, base=base, head=head)
         with _revisions(repository, request) as (readable, base_sha, head_sha), _cache() as cache:
             pair = _pair(readable, base_sha, head_sha, cache, progress)
-            change, past = read_change(readable, base_sha, head_sha), _history(repository, base_sha)
+            change, past = read_change(readable, base_sha, head_sha), prior(repository, base_sha)
             return gather_context(change, *pair, budget, history=past).as_json(k)
     base_sha = repository.resolve(base or "HEAD")
     with applied(repository, base_sha, _read(diff)) as (readable, tree), _cache() as cache:
         pair = _pair(readable, base_sha, tree, cache, progress)
-        change, past = read_change(readable, base_sha, tree), _history(repository, base_sha)
+        change, past = read_change(readable, base_sha, tree), prior(repository, base_sha)
         return gather_context(change, *pair, budget, history=past).as_json(k)
-
-
-def _history(repository: Repository, base_sha: str) -> CoChange:
-    """What changed together before the base. It is a prior: where git cannot tell, the rest has to do."""
-    try:
-        return co_changes(repository, base_sha)
-    except GitError as error:
-        _log.warning("The history before %s was not read: %s", base_sha[:8], error)
-        return CoChange()
 
 
 @contextmanager

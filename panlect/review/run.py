@@ -15,6 +15,7 @@ from panlect.change import Change, read_change, with_symbols
 from panlect.checks.run import run_checks
 from panlect.context.gather import Context, gather_context
 from panlect.finding import Candidate, Coverage, Verdict
+from panlect.git.history import prior
 from panlect.git.repository import Repository
 from panlect.index.snapshot import Snapshot
 from panlect.ledger.steps import Steps
@@ -75,7 +76,8 @@ async def review(
     if context_tokens:
 
         async def gather() -> Context:
-            return await asyncio.to_thread(gather_context, change, base, head, context_tokens)
+            past = await asyncio.to_thread(prior, subject.repository, base_sha)
+            return await asyncio.to_thread(gather_context, change, base, head, context_tokens, history=past)
 
         await steps.step("context", head_sha, Context, gather)
 

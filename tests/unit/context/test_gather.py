@@ -129,6 +129,11 @@ def test_one_commit_together_is_no_reason_to_show_lines(gathered: Gather) -> Non
 
 
 def test_documents_come_after_code(gathered: Gather) -> None:
-    files = {**BASE, "docs/charge.md": "How to charge a card: def charge(card, amount).\n"}
-    paths = [file.path for file in gathered(files, {**files, "shop/pay.py": NEW_PAY}).files]
-    assert paths.index("docs/charge.md") > paths.index("shop/card.py")
+    """The document has more of the words of the change than the code has."""
+    files = {
+        "a.py": "x = 1\n",
+        "b.py": "def refund(order):\n    return order.number, order.day\n",
+        "docs/c.md": "Order card.\n",
+    }
+    context = gathered(files, {**files, "a.py": "settle = order(card)\n"})
+    assert [file.path for file in context.files] == ["b.py", "docs/c.md"]

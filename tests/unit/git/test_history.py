@@ -96,14 +96,14 @@ def test_a_revision_that_is_no_commit_id_is_refused(work: Any) -> None:
 
 
 def test_recent_commits_weigh_more() -> None:
-    past = CoChange((Past(0, ("a", "new")), Past(2000, ("a", "old"))))
-    assert [one.path for one in past.beside("a")] == ["new", "old"]
+    past = CoChange((Past(0, ("a", "recent")), Past(2000, ("a", "past"))))
+    assert [one.path for one in past.beside("a")] == ["recent", "past"]
 
 
 def test_a_file_that_changes_with_everything_says_little() -> None:
-    often = [Past(age, (f"x{age}", "log")) for age in range(20)]
-    past = CoChange((*often, Past(20, ("a", "log", "b"))))
-    assert [one.path for one in past.beside("a")] == ["b", "log"]
+    often = [Past(age, (f"x{age}", "always")) for age in range(20)]
+    past = CoChange((*often, Past(20, ("a", "always", "b"))))
+    assert [one.path for one in past.beside("a")] == ["b", "always"]
 
 
 def test_small_commits_say_more() -> None:

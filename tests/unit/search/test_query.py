@@ -75,6 +75,14 @@ def test_k_bounds_the_hits_and_scores_fall(snapshot: Snapshot) -> None:
     assert hits[0].score >= hits[1].score > 0
 
 
+def test_at_most_three_hits_are_of_one_file(repository: MemoryRepository) -> None:
+    body = "".join(f"def capture_{n}(order):\n" + f"    order.note({n})\n" * 60 + "\n\n" for n in range(8))
+    snapshot = repository.snapshot({"long.py": body, "short.py": "def capture(order):\n    return order\n"})
+    assert len(snapshot.chunks("long.py")) > 3
+    paths = [hit.path for hit in search(snapshot, "capture order", k=20)]
+    assert sorted(paths) == ["long.py", "long.py", "long.py", "short.py"]
+
+
 def test_lines_are_those_of_the_file(snapshot: Snapshot) -> None:
     for hit in search(snapshot, "capture order circle delay", k=50):
         lines = snapshot.text(hit.path).count(b"\n")
