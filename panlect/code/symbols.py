@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from itertools import groupby
+from itertools import count, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -280,10 +280,13 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
     Imports inside another (`use a::{b, c::d}`) are joined to the module of the one around them.
     """
     ranges = {(node.start_byte, node.end_byte) for node in captures.get("import", ())}
+    if not ranges:
+        return
     order = sorted(ranges, key=lambda range_: (range_[0], -range_[1]))
     parts: list[_Part] = sorted(
         (range_, node.start_byte, role, _plain(_text(node, source)))
         for role in _IMPORT_ROLES
+        if role in captures
         for range_, node in _owned(order, captures.get(role, ()))
     )
     parts = _without_paths(parts)
@@ -381,8 +384,8 @@ def _references(
     names = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     if not source.isascii():
         names = [name.encode("latin-1").decode("utf-8", "replace") for name in names]
-    table: dict[str, int] = {}
-    ordinals = np.array([table.setdefault(name, len(table)) for name in names], dtype="<u4")
+    table = dict(zip(dict.fromkeys(names), count(), strict=False))
+    ordinals = np.fromiter(map(table.__getitem__, names), "<u4", len(names))
     line = np.searchsorted(np.asarray(lines), starts, side="right")
     is_receiver = np.zeros(len(table), dtype=bool)
     is_receiver[[table[name] for name in _RECEIVERS if name in table]] = True
@@ -417,11 +420,13 @@ def _before_the_dot(source: bytes, starts: np.ndarray) -> tuple[tuple[str, ...],
     # Where the run of word bytes that ends here begins, counted in the source: after the last other byte.
     others = np.flatnonzero(_OTHER_BYTES[text])
     firsts = others[np.searchsorted(others, ends, side="right") - 1]
+    before = [source[first:end] for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
     words: dict[bytes, int] = {}
-    for at, first, end in zip(dotted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
-        if first < end:
-            word = source[first:end]  # PHP's `$cart` is cart; the `$` of JavaScript is a name
-            found[at] = words.setdefault(word.lstrip(b"$") or word, len(words)) + 1
+    numbers = {b"": 0}
+    for word in dict.fromkeys(before):
+        if word:  # PHP's `$cart` is cart; the `$` of JavaScript is a name
+            numbers[word] = words.setdefault(word.lstrip(b"$") or word, len(words) + 1)
+    found[dotted] = np.fromiter(map(numbers.__getitem__, before), "<u4", len(before))
     return tuple(word.decode("utf-8", "replace") for word in words), found
 
 
