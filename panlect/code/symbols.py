@@ -25,6 +25,9 @@ from panlect.code.languages import Language
 _MAX_SIGNATURE = 300
 _MAX_DEFINITIONS = 20_000  # of one blob: a file with more is data
 _MAX_REFERENCES = 100_000
+# Names in deeper nodes are not looked for: a query keeps a state for each level above, so that a chain of
+# 100 000 dots would take it minutes. People nest some fifty levels.
+_DEEPEST = 512
 # When several patterns match one node, the kind that says most wins.
 # An enum is a type, also where the grammar has it as a class.
 _SPECIFIC = {"enum": 4, "method": 3, "class": 3, "interface": 3, "extension": 3, "function": 2, "field": 1}
@@ -91,7 +94,9 @@ class _Named(NamedTuple):
 
 def symbols_of(language: Language, root: Node, source: bytes) -> Symbols:
     """Everything the language's query finds below `root`, in the order of the text."""
-    captures = QueryCursor(_query(language)).captures(root)
+    cursor = QueryCursor(_query(language))
+    cursor.set_max_start_depth(_DEEPEST)
+    captures = cursor.captures(root)
     lines = _line_starts(source)
     named = sorted(_named(captures, source), key=lambda one: (one.node_start, -one.end, one.name_start))
     definitions, spans = _qualify(named, captures, language.exported, source, lines)
@@ -168,7 +173,9 @@ def _parents(order: Sequence[Range]) -> Iterator[tuple[Range, Range]]:
 def _definition_nodes(captures: Captures) -> dict[Range, str]:
     """Byte range of each definition -> its kind. What an import binds is not defined here."""
     kinds: dict[Range, str] = {}
-    for capture, nodes in sorted(captures.items(), key=lambda pair: (_SPECIFIC.get(pair[0][11:], 0), pair[0])):
+    for capture, nodes in sorted(
+        captures.items(), key=lambda pair: (_SPECIFIC.get(pair[0][11:], 0), pair[0])
+    ):
         if capture.startswith("definition."):
             kind = capture[11:] if capture != "definition.enum" else "type"
             kinds.update(((node.start_byte, node.end_byte), kind) for node in nodes)
@@ -304,6 +311,8 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
         rows = list(group)
         module = whole[range_] or prefixes.get(around.get(range_, range_), "")
         names = [row for row in rows if row[2] in ("imported", "itself")]
+        modules = [row for row in rows if row[2] == "module"]
+        alias_of = _aliases(names or modules, rows)
         bound = range_ in holding or any(row[2] not in ("module", "alias") for row in rows)
         for _, at, role, text in rows:
             line = bisect_right(lines, at)
@@ -314,12 +323,11 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
             elif role == "everything":
                 yield Import(module, "*", "", line)
             elif role == "itself":
-                yield Import(module, "", _alias_of(at, names, rows), line)
+                yield Import(module, "", alias_of.get(at, ""), line)
             elif role == "imported" and module:
-                yield Import(module, text, _alias_of(at, names, rows), line)
+                yield Import(module, text, alias_of.get(at, ""), line)
             elif role == "module" and not bound:
-                modules = [row for row in rows if row[2] == role]
-                yield Import(module if len(modules) == 1 else text, "", _alias_of(at, modules, rows), line)
+                yield Import(module if len(modules) == 1 else text, "", alias_of.get(at, ""), line)
 
 
 def _without_paths(parts: list[_Part]) -> list[_Part]:
@@ -352,14 +360,17 @@ def _join_after(source: bytes, at: int) -> str:
     return found.group().decode() if found else ""
 
 
-def _alias_of(
-    at: int,
-    items: Sequence[_Part],
-    rows: Sequence[_Part],
-) -> str:
-    following = min((row[1] for row in items if row[1] > at), default=1 << 62)
-    begin = -1 if len(items) == 1 else at
-    return next((row[3] for row in rows if row[2] == "alias" and begin < row[1] < following), "")
+def _aliases(items: Sequence[_Part], rows: Sequence[_Part]) -> dict[int, str]:
+    """Where an item begins -> its alias: the first one between it and the next item."""
+    found: dict[int, str] = {}
+    starts = {item[1] for item in items}
+    at = items[0][1] if len(items) == 1 else -1
+    for row in rows:
+        if row[1] in starts:
+            at = row[1]
+        elif row[2] == "alias":
+            found.setdefault(at, row[3])
+    return found
 
 
 def _references(

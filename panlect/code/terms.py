@@ -108,7 +108,9 @@ def postings_of(texts: Iterable[str]) -> Postings:
         return Postings()
     ordinals = dict(zip(dict.fromkeys(found), count(), strict=False))
     place = np.fromiter(map(ordinals.__getitem__, found), np.int64, len(found))
-    place += np.repeat(np.arange(len(ends) - 1) * len(ordinals), np.diff(ends))  # chunk and word in one number
+    place += np.repeat(
+        np.arange(len(ends) - 1) * len(ordinals), np.diff(ends)
+    )  # chunk and word in one number
     place, counts = np.unique(place, return_counts=True)
     chunks, words = np.divmod(place, len(ordinals))
     ids = list(map(_word_ids, ordinals))
