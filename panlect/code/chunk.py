@@ -70,7 +70,7 @@ def _pieces(root: Node, source: bytes) -> Iterator[Piece]:
     """Largest nodes within the budget, in order; what cannot be split by syntax is cut by lines."""
     filled = np.zeros(len(source) + 1, dtype=np.int32)  # bytes of weight before each offset
     np.cumsum(_COUNTED[np.frombuffer(source, dtype=np.uint8)], dtype=np.int32, out=filled[1:])
-    before = memoryview(filled)
+    before = memoryview(filled.data)
     stack = [(root, 0)]
     while stack:
         node, depth = stack.pop()
