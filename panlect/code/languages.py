@@ -1,6 +1,7 @@
 """First step of an index: which language a blob is in, and what kind of file it is.
 
-Another language is one row in `LANGUAGES`, one query file in `queries/` and one table of test cases.
+Another language is one row in `LANGUAGES`, one query file in `queries/` and one table of test cases; one without
+a grammar is a row with a chunker.
 """
 
 from __future__ import annotations

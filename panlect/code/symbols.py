@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from itertools import groupby
+from itertools import count, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ from panlect.code.languages import Language
 _MAX_SIGNATURE = 300
 _MAX_DEFINITIONS = 20_000  # of one blob: a file with more is data
 _MAX_REFERENCES = 100_000
+# Names in deeper nodes are not looked for: a query keeps a state for each level above, so that a chain of
+# 100 000 dots would take it minutes. People nest some fifty levels.
+_DEEPEST = 512
 # When several patterns match one node, the kind that says most wins.
 # An enum is a type, also where the grammar has it as a class.
 _SPECIFIC = {"enum": 4, "method": 3, "class": 3, "interface": 3, "extension": 3, "function": 2, "field": 1}
@@ -91,7 +94,9 @@ class _Named(NamedTuple):
 
 def symbols_of(language: Language, root: Node, source: bytes) -> Symbols:
     """Everything the language's query finds below `root`, in the order of the text."""
-    captures = QueryCursor(_query(language)).captures(root)
+    cursor = QueryCursor(_query(language))
+    cursor.set_max_start_depth(_DEEPEST)
+    captures = cursor.captures(root)
     lines = line_starts(source)
     named = sorted(_named(captures, source), key=lambda one: (one.node_start, -one.end, one.name_start))
     definitions, spans = _qualify(named, captures, language.exported, source, lines)
@@ -282,10 +287,13 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
     Imports inside another (`use a::{b, c::d}`) are joined to the module of the one around them.
     """
     ranges = {(node.start_byte, node.end_byte) for node in captures.get("import", ())}
+    if not ranges:
+        return
     order = sorted(ranges, key=lambda range_: (range_[0], -range_[1]))
     parts: list[_Part] = sorted(
         (range_, node.start_byte, role, _plain(_text(node, source)))
         for role in _IMPORT_ROLES
+        if role in captures
         for range_, node in _owned(order, captures.get(role, ()))
     )
     parts = _without_paths(parts)
@@ -303,6 +311,8 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
         rows = list(group)
         module = whole[range_] or prefixes.get(around.get(range_, range_), "")
         names = [row for row in rows if row[2] in ("imported", "itself")]
+        modules = [row for row in rows if row[2] == "module"]
+        alias_of = _aliases(names or modules, rows)
         bound = range_ in holding or any(row[2] not in ("module", "alias") for row in rows)
         for _, at, role, text in rows:
             line = bisect_right(lines, at)
@@ -313,12 +323,11 @@ def _imports(captures: Captures, source: bytes, lines: Sequence[int]) -> Iterato
             elif role == "everything":
                 yield Import(module, "*", "", line)
             elif role == "itself":
-                yield Import(module, "", _alias_of(at, names, rows), line)
+                yield Import(module, "", alias_of.get(at, ""), line)
             elif role == "imported" and module:
-                yield Import(module, text, _alias_of(at, names, rows), line)
+                yield Import(module, text, alias_of.get(at, ""), line)
             elif role == "module" and not bound:
-                modules = [row for row in rows if row[2] == role]
-                yield Import(module if len(modules) == 1 else text, "", _alias_of(at, modules, rows), line)
+                yield Import(module if len(modules) == 1 else text, "", alias_of.get(at, ""), line)
 
 
 def _without_paths(parts: list[_Part]) -> list[_Part]:
@@ -351,14 +360,17 @@ def _join_after(source: bytes, at: int) -> str:
     return found.group().decode() if found else ""
 
 
-def _alias_of(
-    at: int,
-    items: Sequence[_Part],
-    rows: Sequence[_Part],
-) -> str:
-    following = min((row[1] for row in items if row[1] > at), default=1 << 62)
-    begin = -1 if len(items) == 1 else at
-    return next((row[3] for row in rows if row[2] == "alias" and begin < row[1] < following), "")
+def _aliases(items: Sequence[_Part], rows: Sequence[_Part]) -> dict[int, str]:
+    """Where an item begins -> its alias: the first one between it and the next item."""
+    found: dict[int, str] = {}
+    starts = {item[1] for item in items}
+    at = items[0][1] if len(items) == 1 else -1
+    for row in rows:
+        if row[1] in starts:
+            at = row[1]
+        elif row[2] == "alias":
+            found.setdefault(at, row[3])
+    return found
 
 
 def _references(
@@ -383,8 +395,8 @@ def _references(
     names = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     if not source.isascii():
         names = [name.encode("latin-1").decode("utf-8", "replace") for name in names]
-    table: dict[str, int] = {}
-    ordinals = np.array([table.setdefault(name, len(table)) for name in names], dtype="<u4")
+    table = dict(zip(dict.fromkeys(names), count(), strict=False))
+    ordinals = np.fromiter(map(table.__getitem__, names), "<u4", len(names))
     line = np.searchsorted(np.asarray(lines), starts, side="right")
     is_receiver = np.zeros(len(table), dtype=bool)
     is_receiver[[table[name] for name in _RECEIVERS if name in table]] = True
@@ -419,11 +431,13 @@ def _before_the_dot(source: bytes, starts: np.ndarray) -> tuple[tuple[str, ...],
     # Where the run of word bytes that ends here begins, counted in the source: after the last other byte.
     others = np.flatnonzero(_OTHER_BYTES[text])
     firsts = others[np.searchsorted(others, ends, side="right") - 1]
+    before = [source[first:end] for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
     words: dict[bytes, int] = {}
-    for at, first, end in zip(dotted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
-        if first < end:
-            word = source[first:end]  # PHP's `$cart` is cart; the `$` of JavaScript is a name
-            found[at] = words.setdefault(word.lstrip(b"$") or word, len(words)) + 1
+    numbers = {b"": 0}
+    for word in dict.fromkeys(before):
+        if word:  # PHP's `$cart` is cart; the `$` of JavaScript is a name
+            numbers[word] = words.setdefault(word.lstrip(b"$") or word, len(words) + 1)
+    found[dotted] = np.fromiter(map(numbers.__getitem__, before), "<u4", len(before))
     return tuple(word.decode("utf-8", "replace") for word in words), found
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _ASCII_WORD = re.compile(r"[A-Za-z_]\w+", re.ASCII)  # the same for ASCII text, 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 _LONGEST_WORD = 80  # longer ones are encoded data
 _LONGEST_PART = 32
+_MOST_WORDS = 1 << 17
 
 
 def split_identifier(word: str) -> list[str]:
@@ -64,8 +65,7 @@ def _part_id(part: str) -> int:
     return term_id(stem(part))
 
 
-@lru_cache(maxsize=1 << 17)
-def _word_ids(word: str) -> tuple[int, ...]:
+def _ids_of(word: str) -> tuple[int, ...]:
     if len(word) > _LONGEST_WORD:
         return ()
     parts = [part for part in split_identifier(word) if len(part) > 1]
@@ -73,6 +73,19 @@ def _word_ids(word: str) -> tuple[int, ...]:
     if len(parts) > 1:  # the whole name too: it is what tells `capture_order` from its words
         ids.append(term_id(word.lower()))
     return tuple(ids)
+
+
+class _WordIds(dict[str, tuple[int, ...]]):
+    """Word -> ids of its terms, bounded. For a word that it knows it is twice as quick as an lru_cache."""
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        found = self[word] = _ids_of(word)
+        return found
+
+
+_word_ids = _WordIds().__getitem__
 
 
 def _words(text: str) -> list[str]:
@@ -84,17 +97,8 @@ def terms_of(text: str) -> list[int]:
     return list(chain.from_iterable(map(_word_ids, _words(text))))
 
 
-class _Ordinals(dict[str, int]):
-    """Word -> ordinal, by first occurrence."""
-
-    def __missing__(self, word: str) -> int:
-        ordinal = self[word] = len(self)
-        return ordinal
-
-
 def postings_of(texts: Iterable[str]) -> Postings:
     """The postings of a blob's chunks, by chunk and then by the word's first occurrence in the blob."""
-    ordinals = _Ordinals()
     found: list[str] = []
     ends = [0]
     for text in texts:
@@ -102,6 +106,7 @@ def postings_of(texts: Iterable[str]) -> Postings:
         ends.append(len(found))
     if not found:
         return Postings()
+    ordinals = dict(zip(dict.fromkeys(found), count(), strict=False))
     place = np.fromiter(map(ordinals.__getitem__, found), np.int64, len(found))
     place += np.repeat(
         np.arange(len(ends) - 1) * len(ordinals), np.diff(ends)

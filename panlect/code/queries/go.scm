@@ -17,10 +17,9 @@
 (type_spec name: (type_identifier) @name) @definition.type
 (type_alias name: (type_identifier) @name) @definition.type
 (method_elem name: (field_identifier) @name) @definition.method
-(source_file (const_declaration (const_spec (identifier) @name) @definition.constant))
-(source_file (var_declaration (var_spec (identifier) @name) @definition.variable))
-(source_file (var_declaration (var_spec_list (var_spec (identifier) @name) @definition.variable)))
-(struct_type (field_declaration_list (field_declaration name: (field_identifier) @name) @definition.field))
+(const_spec (identifier) @name) @definition.constant @global
+(var_spec (identifier) @name) @definition.variable @global
+(field_declaration name: (field_identifier) @name) @definition.field
 (struct_type (field_declaration_list (field_declaration !name type: [
   (type_identifier) @base
   (generic_type type: (type_identifier) @base)
@@ -37,7 +36,7 @@
 (type_conversion_expression type: (generic_type type: (type_identifier) @reference.call))
 (type_conversion_expression type: (generic_type type: (qualified_type name: (type_identifier) @reference.call)))
 (call_expression function: (selector_expression field: (field_identifier) @reference.call))
-(selector_expression field: (field_identifier) @reference.attribute)
+(field_identifier) @reference.attribute
 (type_identifier) @reference.type
 (argument_list (identifier) @reference.name)
 (keyed_element value: (literal_element (identifier) @reference.name))

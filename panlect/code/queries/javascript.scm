@@ -65,15 +65,13 @@
 (export_statement value: (identifier) @exported.name)
 (export_statement (export_clause (export_specifier name: (identifier) @exported.name)))
 
-(import_statement (import_clause (identifier) @default) source: (_) @module) @import
-(import_statement
-  (import_clause (named_imports (import_specifier name: (_) @imported alias: (_)? @alias)))
-  source: (_) @module) @import
-(import_statement (import_clause (namespace_import (identifier) @namespace)) source: (_) @module) @import
-(import_statement . source: (_) @module) @import
-(export_statement
-  (export_clause (export_specifier name: (_) @imported alias: (_)? @alias))
-  source: (_) @module) @import
+; Parts find their import by position. One pattern for all would keep a state for each name until the source.
+(import_statement source: (_) @module) @import
+(import_clause (identifier) @default)
+(import_specifier name: (_) @imported alias: (_)? @alias)
+(namespace_import (identifier) @namespace)
+(export_statement source: (_) @module) @import
+(export_specifier name: (_) @imported alias: (_)? @alias)
 (export_statement "*" @imported source: (_) @module) @import
 (export_statement (namespace_export (identifier) @namespace) source: (_) @module) @import
 ((variable_declarator
@@ -81,12 +79,13 @@
   value: (call_expression function: (identifier) @_require arguments: (arguments . (string) @module))) @import
   (#eq? @_require "require"))
 ((variable_declarator
-  name: (object_pattern [
-    (shorthand_property_identifier_pattern) @imported
-    (pair_pattern key: (_) @imported value: (identifier) @alias)
-  ])
+  name: (object_pattern)
   value: (call_expression function: (identifier) @_require arguments: (arguments . (string) @module))) @import
   (#eq? @_require "require"))
+(object_pattern [
+  (shorthand_property_identifier_pattern) @imported
+  (pair_pattern key: (_) @imported value: (identifier) @alias)
+])
 ((variable_declarator
   name: (identifier) @alias
   value: (member_expression

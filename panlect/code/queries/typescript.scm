@@ -56,15 +56,13 @@
   declaration: (lexical_declaration (variable_declarator) @exported))
 (export_statement (export_clause (export_specifier name: (identifier) @exported.name)))
 
-(import_statement (import_clause (identifier) @default) source: (_) @module) @import
-(import_statement
-  (import_clause (named_imports (import_specifier name: (_) @imported alias: (_)? @alias)))
-  source: (_) @module) @import
-(import_statement (import_clause (namespace_import (identifier) @namespace)) source: (_) @module) @import
-(import_statement . source: (_) @module) @import
-(export_statement
-  (export_clause (export_specifier name: (_) @imported alias: (_)? @alias))
-  source: (_) @module) @import
+; Parts find their import by position. One pattern for all would keep a state for each name until the source.
+(import_statement source: (_) @module) @import
+(import_clause (identifier) @default)
+(import_specifier name: (_) @imported alias: (_)? @alias)
+(namespace_import (identifier) @namespace)
+(export_statement source: (_) @module) @import
+(export_specifier name: (_) @imported alias: (_)? @alias)
 (export_statement (namespace_export (identifier) @namespace) source: (_) @module) @import
 (import_statement (import_require_clause (identifier) @namespace source: (_) @module)) @import
 (export_statement "*" @imported source: (_) @module) @import

@@ -315,6 +315,26 @@ def test_positions_count_bytes_not_characters() -> None:
     assert ("größe", "call", 3, "über") in found
 
 
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("a.py", "x = " + "a.\\\n" * 100_000 + "b\n"),
+        ("a.rs", "use " + "a::\n" * 100_000 + "b;\n"),
+        ("a.js", "import {" + "a,\n" * 100_000 + '} from "x"\n'),
+    ],
+)
+def test_a_long_chain_does_not_take_the_square_of_its_length(path: str, source: str) -> None:
+    analysis = analyse(path, source.encode())
+    assert analysis.skipped == ""
+    assert analysis.parser == "tree-sitter"
+
+
+def test_a_file_of_open_brackets_is_cut_by_lines_and_says_that_it_has_errors() -> None:
+    analysis = analyse("a.py", b"(\n" * 60_000)
+    assert (analysis.parser, analysis.has_error) == ("lines", True)
+    assert analysis.chunks
+
+
 def test_half_written_code_still_gives_what_is_whole() -> None:
     analysis = analyse("a.py", b"def good(): return helper()\n\ndef broken(:\n    x = \n")
     assert analysis.has_error
