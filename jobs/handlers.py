@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from jobs.tasks import Handlers
 from panlect.errors import PanlectError
 from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
+from panlect.index.analyse import AnalysisRun
 from panlect.index.commit import Active, Plan, activate, analysed, fill_vectors, keep, plan_commit
 from panlect.index.runs import IndexSubject, find_subject, is_overtaken, mirror_of, note_progress
 from panlect.index.store import PostgresStore
@@ -80,13 +82,21 @@ async def index_commit(services: Services, lease: Lease) -> None:
         await _index_here(services, subject, mirror, plan, store)
 
 
+def _counted(run: AnalysisRun) -> dict[str, int]:
+    """How many blobs were left out, by reason."""
+    return dict(Counter(run.unread.values()))
+
+
 async def _index_here(
     services: Services, subject: IndexSubject, mirror: Repository, plan: Plan, store: PostgresStore
 ) -> None:
     ref = str(subject.detail.get("ref", ""))
 
+    run = AnalysisRun()
+    run.note_cut(plan.truncated)
+
     def analyse() -> Active:
-        keep(store, analysed(mirror, plan.unseen))
+        keep(store, analysed(mirror, plan.unseen, run=run))
         return activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
 
     async def note(vectors: int) -> None:
@@ -94,7 +104,8 @@ async def _index_here(
 
     await note_progress(services.db, subject, {"files": len(plan.entries), "unseen": len(plan.unseen)})
     active = await asyncio.to_thread(analyse)
-    await note_progress(services.db, subject, {"searchable": True, "chunks": active.chunks})
+    progress = {"searchable": True, "chunks": active.chunks, "analysed": len(run.ms), "unread": _counted(run)}
+    await note_progress(services.db, subject, progress)
     if services.embedder is not None:
         spec = embedding_spec(services.settings)
         made = await fill_vectors(store, subject.repository_id, active, spec, services.embedder, note)

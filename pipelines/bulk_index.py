@@ -19,6 +19,7 @@ import ray.data
 from panlect import wiring
 from panlect.errors import PanlectError
 from panlect.git.repository import Repository
+from panlect.index.analyse import AnalysisRun
 from panlect.index.commit import analysed
 from panlect.index.models import ENDPOINT, HASHING, Endpoint, ModelSpec, key_of
 from panlect.index.runs import find_subject, mirror_of
@@ -147,7 +148,7 @@ class ReadAndAnalyse:
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Read the blobs from this node's mirror and analyse them in a killable child."""
         keys = [_key(text) for text in row["keys"]]
-        for one in analysed(node_mirror(self._source.run_id), keys):
+        for one in analysed(node_mirror(self._source.run_id), keys, run=_patience(self._source.run_id)):
             yield row_of(one)
 
 
@@ -164,6 +165,12 @@ def node_mirror(run_id: UUID) -> Repository:
             await services.close()
 
     return asyncio.run(opened())
+
+
+@lru_cache(maxsize=4)
+def _patience(run_id: UUID) -> AnalysisRun:  # noqa: ARG001 - one for each run
+    """What this process may lose on hostile blobs of a run, over all groups that it is given."""
+    return AnalysisRun()
 
 
 def _key(text: str) -> BlobKey:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from panlect.code.analysis import Mention
@@ -21,11 +21,16 @@ _LONGEST_SQL = 8000
 Found = Iterator[tuple[int, str, str]]  # offset, kind, name
 
 
-def mentions_in(family: str, source: bytes, lines: Sequence[int]) -> tuple[Mention, ...]:
-    """What a blob mentions, each name once a line, in the order of the text. `lines`: where each begins."""
+def mentions_in(
+    family: str, source: bytes, lines: Sequence[int], words: Collection[str]
+) -> tuple[Mention, ...]:
+    """What a blob mentions, each name once a line, in the order of the text.
+
+    `lines`: where each begins; `words`: the distinct words of the text, which say what need not be looked for.
+    """
     found: dict[Mention, None] = {}
-    rows = [row for reader in _READERS if reader.fits(family, source) for row in reader.read(source)]
-    for offset, kind, name in sorted(rows):
+    readers = [reader for reader in _READERS if reader.fits(family, source, words)]
+    for offset, kind, name in sorted(row for reader in readers for row in reader.read(source)):
         if name and len(name) <= _LONGEST_NAME and len(found) < _MOST:
             found[Mention(kind, name, bisect_right(lines, offset))] = None
     return tuple(found)
@@ -40,16 +45,22 @@ def one_spelling(kind: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """A way of finding mentions. `words`: one of them is in every text with such a mention."""
+    """A way of finding mentions. A text with such a mention has one of `words` or of `texts`."""
 
     read: Callable[[bytes], Found]
-    words: tuple[bytes, ...]
+    words: frozenset[str] = frozenset()
+    texts: tuple[bytes, ...] = ()
     families: frozenset[str] | None = None  # None: every one
 
-    def fits(self, family: str, source: bytes) -> bool:
+    def fits(self, family: str, source: bytes, words: Collection[str]) -> bool:
+        """Whether the text may hold such a mention: most of it never has to be read again."""
         if self.families is not None and family not in self.families:
             return False
-        return any(word in source for word in self.words)
+        return any(word in words for word in self.words) or any(text in source for text in self.texts)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 def _each(pattern: re.Pattern[bytes], kind: str) -> Callable[[bytes], Found]:
@@ -225,42 +236,59 @@ def _column(table: bytes, column: bytes) -> str:
     return f"{table.decode('ascii').lower()}.{column.decode('ascii').lower()}"
 
 
+def _go_flags(source: bytes) -> Found:
+    for offset, kind, name in _each(_FLAG_GO, "flag")(source):
+        yield offset, kind, f"--{name}"
+
+
 _TEXTS = frozenset(
     {"text", "shell", "yaml", "dockerfile", "makefile", "markdown", "rest", "toml", "json", "ini", "hcl"}
+)
+_SQL_WORDS = _words(
+    "select SELECT Select insert INSERT delete DELETE UPDATE TABLE TRUNCATE MERGE COPY returning update"
 )
 _READERS = (
     _Reader(
         _each(_ENV_CALL, "env"),
-        (b"environ", b"etenv", b"env(", b"env[", b"ENV[", b"ENV.", b"Env(", b"env!", b"env::", b"_ENV", b"GetEnvironment"),
+        _words(
+            "environ environment getenv setenv Getenv LookupEnv LookupEnvironment Setenv Unsetenv SetEnv GetEnv env"
+            " option_env GetEnvironmentVariable ENV _ENV"
+        ),
     ),
-    _Reader(_each(_ENV_FIELD, "env"), (b"env.",)),
-    _Reader(_each(_ENV_SHELL, "env"), (b"$", b"=", b":"), _TEXTS),
-    _Reader(_each(_FLAG_QUOTED, "flag"), (b"--",)),
-    _Reader(_each(_FLAG_BARE, "flag"), (b"--",), _TEXTS),
-    _Reader(
-        lambda source: ((at, kind, f"--{name}") for at, kind, name in _each(_FLAG_GO, "flag")(source)),
-        (b"flag", b"Flag", b"fs."),
-        frozenset({"go"}),
-    ),
+    _Reader(_each(_ENV_FIELD, "env"), _words("env")),
+    _Reader(_each(_ENV_SHELL, "env"), texts=(b"$", b"=", b":"), families=_TEXTS),
+    _Reader(_each(_FLAG_QUOTED, "flag"), texts=(b'"--', b"'--", b"`--")),
+    _Reader(_each(_FLAG_BARE, "flag"), texts=(b"--",), families=_TEXTS),
+    _Reader(_go_flags, _words("flag Flag flags Flags fs"), families=frozenset({"go"})),
     _Reader(
         _each(_CONFIG_CALL, "config"),
-        (b"onfig[", b"onfig(", b"onfig.", b"onf[", b"onf(", b"onf.", b"ettings[", b"ettings(", b"ettings.", b"cfg[",
-         b"cfg.", b"viper.", b"uration[", b"roperties", b"props", b"@Value"),
+        _words(
+            "config Config configuration Configuration settings Settings conf cfg viper properties Properties props Value"
+        ),
     ),
-    _Reader(_each(_CONFIG_FIELD, "config"), (b"settings.",)),
+    _Reader(_each(_CONFIG_FIELD, "config"), _words("settings")),
     _Reader(
         _each(_FEATURE, "feature"),
-        (b"nabled(", b"nabled?", b"nabled (", b"eature", b"ariation(", b"_is_active", b"useFlag"),
+        _words(
+            "is_enabled isEnabled IsEnabled IsFeatureEnabled feature_enabled featureEnabled FeatureEnabled feature_flag"
+            " featureFlag FeatureFlag feature_active featureActive FeatureActive feature_is_enabled variation"
+            " bool_variation string_variation json_variation boolVariation stringVariation jsonVariation"
+            " numberVariation intVariation BoolVariation StringVariation JSONVariation IntVariation useFeature"
+            " useFlag useFeatureFlag get_feature_flag getFeatureFlag flag_is_active switch_is_active enabled"
+        ),
     ),
-    _Reader(_routes, (b'"/', b"'/", b"`/", b"}/", b"://", b"path(", b"Route(", b"Http", b"GET /", b"POST /")),
     _Reader(
-        _sql,
-        (b"elect ", b"ELECT ", b"elect\n", b"ELECT\n", b"nsert into", b"NSERT INTO", b"pdate ", b"PDATE ", b"elete from",
-         b"ELETE FROM", b" table ", b" TABLE ", b"copy ", b"COPY "),
+        _routes,
+        _words("re_path HttpGet HttpPost HttpPut HttpPatch HttpDelete Route"),
+        (b'"/', b"'/", b"`/", b"}/", b'"http', b"'http", b"`http", b"T /", b"E /", b"path("),
     ),
+    _Reader(_sql, _SQL_WORDS),
     _Reader(
         _models,
-        (b"__tablename__", b"db_table", b"@Table", b"ToTable", b"_table", b"$table", b"Schema::", b"Table(", b"_column"),
+        _words(
+            "__tablename__ db_table Table ToTable create_table drop_table table Schema add_column remove_column"
+            " rename_column change_column drop_column alter_column"
+        ),
     ),
-    _Reader(_statement, (b"able", b"ABLE", b"rom", b"ROM", b"nto", b"NTO", b"pdate", b"PDATE"), frozenset({"sql"})),
-)  # fmt: skip
+    _Reader(_statement, texts=(b"",), families=frozenset({"sql"})),
+)

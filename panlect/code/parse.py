@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import tree_sitter
 
 from panlect.code import chunk, sections, symbols, terms
-from panlect.code.analysis import Analysis
+from panlect.code.analysis import Analysis, Chunk, Mention
 from panlect.code.facts import FACTS_VERSION
 from panlect.code.languages import SCRIPT, Language, is_minified, language_of, says_generated
 from panlect.code.mentions import mentions_in
@@ -56,18 +56,15 @@ def read(language: Language, source: bytes, *, with_facts: bool = True) -> Parse
     if reason:
         return Parsed(Analysis(language.name, "none", False, 0, skipped=reason))
     if not language.grammar:
-        analysis = _by_lines(language, source)
-        return Parsed(_mentioning(analysis, language, source) if with_facts else analysis)
+        return Parsed(_by_lines(language, source, mentions=with_facts))
     with _cycles_left_alone():
         tree = parse(language, source)
         facts = b""
         if with_facts and language.analysed:
             facts = scope_facts(tree.root_node, source, language.family).pack()
         if _in_disorder(tree.root_node):
-            analysis = _by_lines(language, source, has_error=True)
-        else:
-            analysis = _by_syntax(language, tree.root_node, source)
-        return Parsed(_mentioning(analysis, language, source) if with_facts else analysis, facts)
+            return Parsed(_by_lines(language, source, mentions=with_facts, has_error=True), facts)
+        return Parsed(_by_syntax(language, tree.root_node, source, mentions=with_facts), facts)
 
 
 @contextmanager
@@ -97,9 +94,10 @@ def unreadable(language: Language, source: bytes) -> str:
     return ""
 
 
-def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Analysis:
+def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes, *, mentions: bool) -> Analysis:
     found = symbols.symbols_of(language, root, source)
     chunks = chunk.to_chunks(source, chunk.cut_tree(root, source), found.spans)
+    postings, words = terms.postings_of(_texts(source, chunks))
     return Analysis(
         language=language.name,
         parser="tree-sitter",
@@ -107,9 +105,8 @@ def _by_syntax(language: Language, root: tree_sitter.Node, source: bytes) -> Ana
         has_error=root.has_error,
         lines=_line_count(source),
         chunks=chunks,
-        postings=terms.postings_of(
-            source[c.start_byte : c.end_byte].decode("utf-8", "replace") for c in chunks
-        ),
+        postings=postings,
+        mentions=_mentions(language, source, words) if mentions else (),
         definitions=found.definitions,
         references=found.references,
         imports=found.imports,
@@ -134,11 +131,12 @@ def _in_disorder(root: tree_sitter.Node) -> bool:
     return False
 
 
-def _by_lines(language: Language, source: bytes, *, has_error: bool = False) -> Analysis:
+def _by_lines(language: Language, source: bytes, *, mentions: bool, has_error: bool = False) -> Analysis:
     marks = sections.marks_of(language.name, source)
     starts = [mark.start for mark in marks]
     ranges = chunk.cut_sections(source, starts) if marks else chunk.cut_lines(source)
     chunks = chunk.to_chunks(source, ranges, sections.sections_of(marks, len(source)))
+    postings, words = terms.postings_of(_texts(source, chunks))
     return Analysis(
         language=language.name,
         parser="lines",
@@ -146,15 +144,18 @@ def _by_lines(language: Language, source: bytes, *, has_error: bool = False) -> 
         has_error=has_error,
         lines=_line_count(source),
         chunks=chunks,
-        postings=terms.postings_of(
-            source[c.start_byte : c.end_byte].decode("utf-8", "replace") for c in chunks
-        ),
+        postings=postings,
+        mentions=_mentions(language, source, words) if mentions else (),
         generated=says_generated(source),
     )
 
 
-def _mentioning(analysis: Analysis, language: Language, source: bytes) -> Analysis:
-    return replace(analysis, mentions=mentions_in(language.family, source, symbols.line_starts(source)))
+def _texts(source: bytes, chunks: Iterable[Chunk]) -> Iterator[str]:
+    return (source[c.start_byte : c.end_byte].decode("utf-8", "replace") for c in chunks)
+
+
+def _mentions(language: Language, source: bytes, words: Collection[str]) -> tuple[Mention, ...]:
+    return mentions_in(language.family, source, symbols.line_starts(source), words)
 
 
 def _line_count(source: bytes) -> int:

@@ -7,7 +7,7 @@ needed again. Among 10^6 terms two collide with a probability of 4 in 10^7.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count
@@ -97,15 +97,15 @@ def terms_of(text: str) -> list[int]:
     return list(chain.from_iterable(map(_word_ids, _words(text))))
 
 
-def postings_of(texts: Iterable[str]) -> Postings:
-    """The postings of a blob's chunks, by chunk and then by the word's first occurrence in the blob."""
+def postings_of(texts: Iterable[str]) -> tuple[Postings, Collection[str]]:
+    """The postings of a blob's chunks, by chunk and then by the word's first occurrence in the blob; and its words."""
     found: list[str] = []
     ends = [0]
     for text in texts:
         found += _words(text)
         ends.append(len(found))
     if not found:
-        return Postings()
+        return Postings(), ()
     ordinals = dict(zip(dict.fromkeys(found), count(), strict=False))
     place = np.fromiter(map(ordinals.__getitem__, found), np.int64, len(found))
     place += np.repeat(
@@ -114,10 +114,11 @@ def postings_of(texts: Iterable[str]) -> Postings:
     place, counts = np.unique(place, return_counts=True)
     chunks, words = np.divmod(place, len(ordinals))
     ids = list(map(_word_ids, ordinals))
-    return Postings(
+    postings = Postings(
         words.astype("<u4").tobytes(),
         chunks.astype("<u4").tobytes(),
         counts.astype("<u2").tobytes(),  # a chunk holds at most some 2000 words
         np.repeat(np.arange(len(ids), dtype="<u4"), list(map(len, ids))).tobytes(),
         np.fromiter(chain.from_iterable(ids), "<u8").tobytes(),
     )
+    return postings, ordinals.keys()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -90,12 +91,18 @@ def _texts(packed: Packed, content: bytes) -> Iterator[tuple[bytes, str]]:
 
 
 def keep(store: PostgresStore, rows: Iterable[Analysed]) -> int:
-    """Keep analyses and chunk texts; how many chunks there were. Chunks first: an analysis says its chunks are there."""
-    found = list(rows)
-    chunks = [chunk for one in found for chunk in one.chunks]
-    store.put_chunks(chunks)
-    store.put(((one.key, one.packed) for one in found), {one.key: one.ms for one in found})
-    return len(chunks)
+    """Keep analyses and chunk texts, some at a time; how many chunks there were.
+
+    Chunks first: an analysis says that its chunks are there.
+    """
+    total = 0
+    rest = iter(rows)
+    while found := list(islice(rest, _TASKS_AT_ONCE)):
+        chunks = [chunk for one in found for chunk in one.chunks]
+        store.put_chunks(chunks)
+        store.put(((one.key, one.packed) for one in found), {one.key: one.ms for one in found})
+        total += len(chunks)
+    return total
 
 
 def activate(

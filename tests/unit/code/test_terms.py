@@ -62,7 +62,8 @@ def test_encoded_data_is_no_word() -> None:
 
 
 def test_postings_count_words_by_chunk_and_spell_them_once() -> None:
-    postings = postings_of(["retry retry task", "task"])
+    postings, words = postings_of(["retry retry task", "task"])
+    assert list(words) == ["retry", "task"]
     assert _u32(postings.words) == (0, 1, 1)
     assert _u32(postings.chunks) == (0, 0, 1)
     assert struct.unpack("<3H", postings.counts) == (2, 1, 1)
