@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-QUICK = {"parse": [], "index": [], "search": [], "served": []}
+QUICK: dict[str, list[str]] = {"parse": [], "index": [], "search": [], "served": []}
 _SLOWER, _WORSE = 0.67, 0.01
 
 

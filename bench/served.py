@@ -135,6 +135,16 @@ def add_repository(url: str, name: str) -> UUID:
     return UUID(str(row[0]))
 
 
+class _Embedder:
+    """The hashing embedder, as the application asks for vectors."""
+
+    async def __call__(self, texts: list[str], *, spec: Any = None, query: bool = False) -> Any:  # noqa: ARG002
+        return HashingEmbedder().embed(texts)
+
+    async def with_key(self, texts: list[str], *, spec: Any = None, query: bool = False) -> Any:
+        return await self(texts, spec=spec, query=query), key_of(_SPEC)
+
+
 def _serve(port: int) -> None:
     """The application in this process, with the hashing embedder at hand."""
     import uvicorn
@@ -143,10 +153,7 @@ def _serve(port: int) -> None:
     from panlect.settings import load
     from serve.app import edge
 
-    async def embed(texts: list[str], *, spec: Any = None, query: bool = False) -> Any:  # noqa: ARG001
-        return HashingEmbedder().embed(texts)
-
-    app = edge(wiring.build(load(), embedder=embed))
+    app = edge(wiring.build(load(), embedder=_Embedder()))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 

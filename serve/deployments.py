@@ -53,10 +53,16 @@ class RemoteEmbedder:
         self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
     ) -> NDArray[Any]:
         """Unit vectors of `texts`, in their order."""
+        return (await self.with_key(texts, spec=spec, query=query))[0]
+
+    async def with_key(
+        self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
+    ) -> tuple[NDArray[Any], str]:
+        """The same with the key of the model that made them."""
         if self._handle is None:
             self._handle = serve.get_deployment_handle(EMBEDDER, app_name=EMBEDDER_APP)
-        vectors: NDArray[Any] = await self._handle.embed.remote(texts, spec, query)
-        return vectors
+        vectors, key = await self._handle.embed.remote(texts, spec, query)
+        return vectors, str(key)
 
 
 @serve.deployment(
@@ -142,16 +148,17 @@ class Embedder:
 
     async def embed(
         self, texts: list[str], spec: ModelSpec | None = None, query: bool = False
-    ) -> NDArray[Any]:
-        """Unit vectors of `texts`, in their order, by the model of `spec`."""
+    ) -> tuple[NDArray[Any], str]:
+        """Unit vectors of `texts`, in their order, by the model of `spec`; and the key of that model."""
         async with self._one_at_a_time:
             return await asyncio.to_thread(self._embed, texts, spec or self._spec, query)
 
-    def _embed(self, texts: list[str], spec: ModelSpec, query: bool) -> NDArray[Any]:
+    def _embed(self, texts: list[str], spec: ModelSpec, query: bool) -> tuple[NDArray[Any], str]:
         if spec not in self._loaded:
             kept = {self._spec: self._loaded[self._spec]}  # at most one more
             self._loaded = {**kept, spec: models.load(spec, self._endpoint)}
-        return self._loaded[spec].embed(texts, query=query)
+        model = self._loaded[spec]
+        return model.embed(texts, query=query), model.model_id
 
 
 @serve.deployment(name="Gateway", ray_actor_options=_FRACTION)

@@ -244,14 +244,28 @@ def _go_flags(source: bytes) -> Found:
 _TEXTS = frozenset(
     {"text", "shell", "yaml", "dockerfile", "makefile", "markdown", "rest", "toml", "json", "ini", "hcl"}
 )
-_SQL_WORDS = _words(
-    "select SELECT Select insert INSERT delete DELETE UPDATE TABLE TRUNCATE MERGE COPY returning update"
+_SQL_WORDS = frozenset(
+    spelt
+    for word in (
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "create",
+        "alter",
+        "drop",
+        "truncate",
+        "with",
+        "merge",
+        "copy",
+    )
+    for spelt in (word, word.upper(), word.capitalize())
 )
 _READERS = (
     _Reader(
         _each(_ENV_CALL, "env"),
         _words(
-            "environ environment getenv setenv Getenv LookupEnv LookupEnvironment Setenv Unsetenv SetEnv GetEnv env"
+            "environ environment getenv setenv Getenv GetEnv Lookupenv LookupEnv Setenv SetEnv Unsetenv UnsetEnv env"
             " option_env GetEnvironmentVariable ENV _ENV"
         ),
     ),
@@ -269,18 +283,27 @@ _READERS = (
     _Reader(_each(_CONFIG_FIELD, "config"), _words("settings")),
     _Reader(
         _each(_FEATURE, "feature"),
-        _words(
-            "is_enabled isEnabled IsEnabled IsFeatureEnabled feature_enabled featureEnabled FeatureEnabled feature_flag"
-            " featureFlag FeatureFlag feature_active featureActive FeatureActive feature_is_enabled variation"
-            " bool_variation string_variation json_variation boolVariation stringVariation jsonVariation"
-            " numberVariation intVariation BoolVariation StringVariation JSONVariation IntVariation useFeature"
-            " useFlag useFeatureFlag get_feature_flag getFeatureFlag flag_is_active switch_is_active enabled"
-        ),
+        texts=(b"nabled", b"eature", b"ariation", b"_is_active", b"useFlag"),
     ),
     _Reader(
         _routes,
         _words("re_path HttpGet HttpPost HttpPut HttpPatch HttpDelete Route"),
-        (b'"/', b"'/", b"`/", b"}/", b'"http', b"'http", b"`http", b"T /", b"E /", b"path("),
+        (
+            b'"/',
+            b"'/",
+            b"`/",
+            b"}/",
+            b"^/",
+            b'"http',
+            b"'http",
+            b"`http",
+            b"path(",
+            b"T /",
+            b"H /",
+            b"E /",
+            b"D /",
+            b"S /",  # GET, POST, PUT; PATCH; DELETE; HEAD; OPTIONS
+        ),
     ),
     _Reader(_sql, _SQL_WORDS),
     _Reader(

@@ -17,7 +17,7 @@ from panlect.code.languages import SCRIPT, Language, is_minified, language_of, s
 from panlect.code.mentions import mentions_in
 from panlect.code.scopes import scope_facts
 
-ANALYSER_VERSION = f"3.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
+ANALYSER_VERSION = f"4.{FACTS_VERSION}"  # part of every cache key: raise it when an analysis can differ
 MAX_BYTES = 1024 * 1024
 _MAX_DISORDER = 10**9  # of the children of each error, squared: half a second of a query
 

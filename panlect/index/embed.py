@@ -20,7 +20,11 @@ class Embedder(Protocol):
     """Turns texts into unit vectors. Vectors of different `model_id` are never compared."""
 
     model_id: str
-    dimension: int
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        ...
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One row of float32, of length 1, for each text (all zero for a text without words).
@@ -37,6 +41,12 @@ class Embed(Protocol):
         self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
     ) -> Vectors:
         """Unit vectors of `texts` in their order, by the model of `spec` (the configured one when None)."""
+        ...
+
+    async def with_key(
+        self, texts: list[str], *, spec: ModelSpec | None = None, query: bool = False
+    ) -> tuple[Vectors, str]:
+        """The same with the key of the model that made them: its weights may have changed under its name."""
         ...
 
 

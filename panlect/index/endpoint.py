@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -39,33 +40,41 @@ class EndpointEmbedder:
             )
         self.model_id = key_of(spec)
         self._spec, self._endpoint = spec, endpoint
-        self.dimension = spec.dimension or self._ask(["dimension"]).shape[1]
+
+    @cached_property
+    def dimension(self) -> int:
+        """As it is configured, else as the server answers when it is first asked."""
+        return self._spec.dimension or int(self._asked(["dimension"]).shape[1])
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """As the protocol says. Raises EmbeddingError when the server does not answer with such vectors."""
         prompt = self._spec.query_prompt if query else self._spec.document_prompt
-        parts = [
-            self._ask([f"{prompt}{text}" for text in texts[at : at + _BATCH]])
-            for at in range(0, len(texts), _BATCH)
+        batches = [
+            [f"{prompt}{text}" for text in texts[at : at + _BATCH]] for at in range(0, len(texts), _BATCH)
         ]
-        if not parts:
+        if not batches:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors: Vectors = np.concatenate(parts)
+        vectors: Vectors = np.concatenate([self._fitting(batch) for batch in batches])
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return vectors
+
+    def _fitting(self, texts: list[str]) -> Vectors:
+        vectors = self._asked(texts)
         if vectors.shape[1] != self.dimension:
             raise EmbeddingError(
                 f"{self._spec.name} answers with {vectors.shape[1]} numbers, not {self.dimension}.",
                 fix="Set PANLECT_EMBED_DIMENSION to what the model gives.",
             )
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         return vectors
 
-    def _ask(self, texts: list[str]) -> Vectors:
+    def _asked(self, texts: list[str]) -> Vectors:
         asked: dict[str, Any] = {"model": self._spec.name.removeprefix(ENDPOINT), "input": texts}
         if self._spec.dimension:
             asked["dimensions"] = self._spec.dimension
-        status, why = 0, ""
+        why, retry_after = "", ""
         for wait_s in _waits():
+            time.sleep(min(float(retry_after) if retry_after.isdecimal() else wait_s, _LONGEST_WAIT_S))
             try:
                 status, retry_after, body = self._post(asked)
             except httpx2.HTTPError as error:
@@ -76,7 +85,6 @@ class EndpointEmbedder:
                 why = f"it answered {status}"
                 if status not in _RETRIED:
                     break
-            time.sleep(min(float(retry_after) if retry_after.isdigit() else wait_s, _LONGEST_WAIT_S))
         raise EmbeddingError(
             f"{self._spec.name} gave no vectors.", why=why, fix="Check the embedding server."
         )
@@ -109,7 +117,9 @@ class EndpointEmbedder:
 
 
 def _waits() -> Iterator[float]:
-    yield from (0.5 * 2**attempt for attempt in range(_TRIES))
+    """Seconds before each try."""
+    yield 0.0
+    yield from (0.5 * 2**attempt for attempt in range(_TRIES - 1))
 
 
 def _vectors(body: bytes, count: int) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from uuid import UUID
 from panlect.change import Change
 from panlect.db.pool import Database
 from panlect.db.sql import query
-from panlect.errors import ForgeError, ForgeUnavailableError, GitError, StaleHeadError
+from panlect.errors import ForgeError, ForgeUnavailableError, GitError, PanlectError, StaleHeadError
 from panlect.finding import Severity, Verdict
 from panlect.forge.connections import Connections
 from panlect.git.mirror import pull_ref
 from panlect.git.repository import Repository
+from panlect.index.analyse import AnalysisRun
 from panlect.index.build import build_snapshot
 from panlect.index.commit import activate, analysed, keep, plan_commit
 from panlect.index.runs import mirrored
@@ -33,6 +35,7 @@ from panlect.review.run import Subject, review
 from panlect.review.verdict import Policy
 from panlect.search.who import BlastRadius, reach_in_organisation
 
+_LOG = logging.getLogger(__name__)
 CONTEXT_TOKENS = 8000
 
 
@@ -99,8 +102,8 @@ async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
             )
 
         verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS, reach=reach)
-        await asyncio.to_thread(_keep_head, mirror, store, repository["id"], pull["number"], verdict.head_sha)
-    review_id = await store_verdict(shop.db, lease, verdict, wake_run)
+        review_id = await store_verdict(shop.db, lease, verdict, wake_run)
+        await _keep_head(mirror, store, repository["id"], pull["number"], verdict.head_sha)
     _count(shop.metrics, verdict)
     return review_id
 
@@ -187,19 +190,34 @@ def _merge_base(mirror: Repository, lease: Lease) -> str:
 def _snapshots(
     repository: Repository, base_sha: str, head_sha: str, store: PostgresStore
 ) -> tuple[Snapshot, Snapshot]:
+    run = AnalysisRun()
     for sha in (base_sha, head_sha):  # with chunk texts: a blob that is merged later is not read again
-        keep(store, analysed(repository, plan_commit(repository, sha, store).unseen))
-    base = build_snapshot(repository, base_sha, store)
-    return base, build_snapshot(repository, head_sha, store, base=base)
+        plan = plan_commit(repository, sha, store)
+        run.note_cut(plan.truncated)
+        keep(store, analysed(repository, plan.unseen, run=run))
+    base = build_snapshot(repository, base_sha, store, run=run)
+    return base, build_snapshot(repository, head_sha, store, base=base, run=run)
 
 
-def _keep_head(
+async def _keep_head(
     mirror: Repository, store: PostgresStore, repository_id: UUID, number: int, head_sha: str
 ) -> None:
-    """The head as a snapshot beside the active one: an overlay, since everything in it was read for the review."""
-    plan = plan_commit(mirror, head_sha, store)
-    if not plan.truncated:
-        activate(store, repository_id, plan, ref=f"pull/{number}", serve=False)
+    """The head as a snapshot beside the active one: an overlay, since everything in it was read for the review.
+
+    It keeps what was read from being collected until the head is merged. The verdict is stored, so a failure is
+    logged and no more.
+    """
+    from psycopg import Error
+
+    def kept() -> None:
+        plan = plan_commit(mirror, head_sha, store)
+        if not plan.truncated:
+            activate(store, repository_id, plan, ref=f"pull/{number}", serve=False)
+
+    try:
+        await asyncio.to_thread(kept)
+    except (PanlectError, Error) as error:
+        _LOG.warning("The head %s was not kept: %s", head_sha[:8], error)
 
 
 def _policy(repository: Mapping[str, Any]) -> Policy:

@@ -23,6 +23,9 @@ class Hint(Protocol):
     """A stored delivery: it says where to look, never what is true."""
 
     @property
+    def id(self) -> UUID: ...  # noqa: D102
+
+    @property
     def organisation_id(self) -> UUID: ...  # noqa: D102
 
     @property
@@ -92,16 +95,19 @@ async def _index(db: Database, connections: Connections, hint: Hint, repository_
     async with connections.client(hint.organisation_id, hint.connection_id) as client:
         branch = await client.default_branch(hint.repository)
     async with db.organisation(hint.organisation_id) as connection:
-        new = new_index(repository_id, branch.head_sha, cause="push")
+        new = new_index(repository_id, branch.head_sha, cause="push", once=str(hint.id))
         run, fresh = await create_run(connection, hint.organisation_id, new, wake_run)
-    return Synced("index queued" if fresh else "this commit is indexed", run.id)
+    return Synced("index queued" if fresh else "this push has its index", run.id)
 
 
-def new_index(repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = False, ref: str = "") -> NewRun:
-    """The index of a commit, one at a time for its repository; of a push or a connection once per commit.
+def new_index(
+    repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = False, ref: str = "", once: str = ""
+) -> NewRun:
+    """The index of a commit, one at a time for its repository; it costs nothing where everything is there.
 
-    What a person or a job asks for is done each time: it costs nothing where everything is there. `ref`
-    names a branch that is indexed beside the default one.
+    With the same `once` it is the same run: a delivery that is worked off twice. A commit has no such key: one
+    whose index failed, or that was left and is the head again, is to be indexed again. `ref` names a branch
+    that is indexed beside the default one.
     """
     detail: dict[str, object] = {"bulk": True} if bulk else {}
     return NewRun(
@@ -110,12 +116,9 @@ def new_index(repository_id: UUID, head_sha: str, *, cause: str, bulk: bool = Fa
         repository_id,
         head_sha=head_sha,
         detail=detail | ({"ref": ref} if ref else {}),
-        dedupe_key=f"index:{repository_id}:{head_sha}:{cause}" if cause in _ONCE else None,
+        dedupe_key=f"index:{repository_id}:{once}" if once else None,
         lock_key=f"index:{repository_id}",
     )
-
-
-_ONCE = ("push", "connected")
 
 
 async def store_pull_request(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from panlect.errors import BadInputError
+from panlect.errors import BadInputError, PanlectError
 from panlect.index import snapshots, vectors
 from panlect.index.embed import Embed
 from panlect.index.mapped import SegmentFolder
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from panlect.code.packed import Column
 
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+_EMBED_S = 10.0  # for a question; the first one of a model waits until it is loaded
 _WARM = 8  # repositories
 _STORES = 8  # organisations with an open connection
 _MOST_OVERLAID = 0.25  # of the files: beyond that a snapshot is made anew
@@ -82,7 +87,7 @@ class HostedSearch:
     segments: Path | None = None  # where the columns of large snapshots are mapped from
     _warm: OrderedDict[UUID, _Warm] = field(default_factory=OrderedDict)
     _stores: OrderedDict[UUID, PostgresStore] = field(default_factory=OrderedDict)
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     async def search(
         self,
@@ -98,14 +103,40 @@ class HostedSearch:
         """
         questions: dict[Model, NDArray[Any]] = {}
         if self.embed is not None:
-            async with self._one_at_a_time:
-                models = await asyncio.to_thread(self._serving, organisation_id, repository_ids)
+            models = await asyncio.to_thread(self._alone, self._serving, organisation_id, repository_ids)
             for model in models:
-                questions[model] = (await self.embed([query], spec=model.spec, query=True))[0]
-        async with self._one_at_a_time:  # a snapshot is loaded once; numpy holds the processor anyway
-            return await asyncio.to_thread(
-                self._search, organisation_id, repository_ids, query, k, filters, questions
-            )
+                vector = await self._embedded(query, model)
+                if vector is not None:
+                    questions[model] = vector
+        return await asyncio.to_thread(
+            self._alone, self._search, organisation_id, repository_ids, query, k, filters, questions
+        )
+
+    async def _embedded(self, query: str, model: Model) -> NDArray[Any] | None:
+        """The question as a vector; None when the embedder is away, or has other weights than the vectors.
+
+        A search without vectors says so in its mode; one that waits for them answers nobody.
+        """
+        assert self.embed is not None
+        try:
+            async with asyncio.timeout(_EMBED_S):
+                vectors_, key = await self.embed.with_key([query], spec=model.spec, query=True)
+        except (PanlectError, TimeoutError, OSError) as error:
+            _LOG.warning("Searched without vectors: %s", error or type(error).__name__)
+            return None
+        if key != model.key:
+            _LOG.warning("Searched without vectors: they are of %s, and the embedder has %s", model.key, key)
+            return None
+        vector: NDArray[Any] = vectors_[0]
+        return vector
+
+    def _alone(self, work: Callable[..., T], *given: Any) -> T:
+        """`work` while nobody else works here: snapshots are loaded once, and a connection has one user.
+
+        A lock of threads, not of tasks: a request that is cancelled leaves its thread behind.
+        """
+        with self._one_at_a_time:
+            return work(*given)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -234,6 +234,11 @@ class CountingEmbedder:
         self.texts += len(texts)
         return HashingEmbedder().embed(texts)
 
+    async def with_key(self, texts: list[str], *, spec: Any = None, query: bool = False) -> Any:
+        return await self(texts, spec=spec, query=query), self.key
+
+    key = "hashing-384"
+
 
 @pytest.fixture
 def embedder() -> CountingEmbedder:

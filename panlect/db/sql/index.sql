@@ -76,4 +76,5 @@ where organisation_id = %(organisation_id)s and id = %(run_id)s and status = 'ru
 select exists (
     select from run later join run mine on mine.id = %(run_id)s
     where later.organisation_id = %(organisation_id)s and later.repository_id = %(repository_id)s
-      and later.kind = 'index' and later.status = 'done' and later.created_at > mine.created_at)
+      and later.kind = 'index' and later.status = 'done' and later.created_at > mine.created_at
+      and later.detail ->> 'ref' is not distinct from mine.detail ->> 'ref' and not later.detail ? 'skipped')

@@ -136,6 +136,38 @@ def test_tables_and_columns(path: str, source: str, expected: list[tuple[str, st
     assert sorted(said(path, source)) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"create table orders (id int)"', ("table", "orders")),
+        ('"alter table orders drop column total"', ("column", "orders.total")),
+        ('"drop table orders"', ("table", "orders")),
+        ('"Truncate table orders"', ("table", "orders")),
+        ('"copy orders from stdin"', ("table", "orders")),
+        ('"Update orders set total = 1"', ("column", "orders.total")),
+        ('"with paid as (select 1) delete from orders"', ("table", "orders")),
+        ('"MERGE INTO orders USING x"', ("table", "orders")),
+        ('"delete from orders"', ("table", "orders")),
+        ('client.float_variation("beta", 1)', ("feature", "beta")),
+        ('client.doubleVariation("beta", 1)', ("feature", "beta")),
+        ('client.isenabled("beta")', ("feature", "beta")),
+        ('client.feature_active("beta")', ("feature", "beta")),
+        ('useFeature("beta")', ("feature", "beta")),
+        ('os.Lookupenv("A_B")', ("env", "A_B")),
+        ('os.UnsetEnv("A_B")', ("env", "A_B")),
+        ('handle("PATCH /orders", f)', ("route", "/orders")),
+        ('handle("OPTIONS /orders", f)', ("route", "/orders")),
+        ('route(r"^/orders/$", f)', ("route", "/orders")),
+        ('re_path("orders/", f)', ("route", "/orders")),
+        ('props["a.b"]', ("config", "a.b")),
+        ('conf("a.b")', ("config", "a.b")),
+        ('drop_table "orders"', ("table", "orders")),
+    ],
+)
+def test_no_way_of_writing_is_passed_over_for_want_of_a_word(source: str, expected: tuple[str, str]) -> None:
+    assert expected in said("a.py", source)
+
+
 def test_a_mention_knows_its_line() -> None:
     parsed = read(language_of("a.py"), b"import os\n\nkey = os.environ['STRIPE_KEY']\n")
     assert [(m.name, m.line) for m in parsed.analysis.mentions] == [("STRIPE_KEY", 3)]

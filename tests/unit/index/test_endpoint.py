@@ -147,3 +147,20 @@ def test_an_address_that_is_private_is_refused_unless_it_is_allowed(serve: Serve
 def test_an_endpoint_without_an_address_says_which_setting_is_missing() -> None:
     with pytest.raises(ConfigurationError, match="PANLECT_EMBED_URL"):
         EndpointEmbedder(ModelSpec("endpoint:small"), Endpoint())
+
+
+def test_a_batch_of_another_length_is_an_error(serve: Serve) -> None:
+    lengths = [4, 3]
+    endpoint = serve(lambda body: vectors(body, lengths.pop(0)))
+    with pytest.raises(EmbeddingError, match="3 numbers, not 4"):
+        EndpointEmbedder(ModelSpec("endpoint:small", 4), endpoint).embed(["x"] * 100)
+
+
+def test_a_wait_that_is_no_number_is_passed_over(serve: Serve) -> None:
+    answers = [(429, {"retry-after": "\xb2"}, b"busy")]
+    endpoint = serve(lambda body: answers.pop() if answers else vectors(body))
+    assert EndpointEmbedder(ModelSpec("endpoint:small", 4), endpoint).embed(["x"]).shape == (1, 4)
+
+
+def test_nothing_is_asked_before_there_is_something_to_embed() -> None:
+    EndpointEmbedder(ModelSpec("endpoint:small"), Endpoint("http://127.0.0.1:1/v1"))
