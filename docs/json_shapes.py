@@ -151,8 +151,12 @@ REVIEW = record(
         "state_reason": text("Why it was not posted."),
         "posted": {"type": "boolean", "description": "Whether people can see it on the code host."},
         "posted_url": text("Where."),
+        "impact": {
+            "type": ["object", "null"],
+            "description": "How far the change reaches over all repositories, by name; null where that was not asked.",
+        },
     },
-    optional=("id", "repository", "pull_request", "state", "state_reason", "posted", "posted_url"),
+    optional=("id", "repository", "pull_request", "state", "state_reason", "posted", "posted_url", "impact"),
 )
 
 SEARCH = record(
@@ -169,7 +173,9 @@ SEARCH = record(
                     "symbol": text("The definition that fills most of the lines, or empty."),
                     "score": number("Higher is better; comparable within one answer only."),
                     "why": text("One line for a reader."),
+                    "repository": text("Which one, where several were asked."),
                 },
+                optional=("repository",),
             ),
             "Best first.",
         ),
@@ -205,4 +211,104 @@ CONTEXT = record(
     },
 )
 
-SCHEMAS: Mapping[str, Schema] = {"review": REVIEW, "search": SEARCH, "context": CONTEXT}
+_COUNTS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "integer", "minimum": 0},
+    "description": "How many files.",
+}
+
+INDEX = record(
+    "What was read of a commit: `panlect index --json FILE`.",
+    {
+        "schema_version": _VERSION,
+        "commit": text("Its id."),
+        "files": number("Files of the commit.", whole=True),
+        "read": {**_COUNTS, "description": "How many files were read, by parser."},
+        "skipped": {**_COUNTS, "description": "How many files were not read, by reason."},
+        "cut": text("Why there may be more files than were listed; empty when there are not."),
+        "languages": {**_COUNTS, "description": "How many files were read, by language."},
+        "chunks": number("Pieces that search returns.", whole=True),
+        "analysed": number("Contents that were not known before.", whole=True),
+        "seconds": number("Of the clock."),
+        "records": rows(
+            record(
+                "What became of a file.",
+                {
+                    "path": _PATH,
+                    "language": text("As which it was read."),
+                    "parser": text("tree-sitter, lines, or none."),
+                    "chunker": text("syntax, heading, statement, block, key, lines, or none."),
+                    "ms": nullable(number("Milliseconds of its analysis; null when it was known before.")),
+                    "skipped": text("Why it was not read; empty when it was."),
+                },
+            ),
+            "Every file, by path.",
+        ),
+    },
+)
+
+WHO = record(
+    "Who knows a name: `panlect who --json FILE`, and `GET /api/v1/who`.",
+    {
+        "schema_version": _VERSION,
+        "name": text("As it was asked."),
+        "repositories": number("In how many it is known.", whole=True),
+        "counts": {
+            "type": "object",
+            "additionalProperties": {"type": "integer", "minimum": 0},
+            "description": "How many sites, by role.",
+        },
+        "sites": rows(
+            record(
+                "A place that knows the name.",
+                {
+                    "repository": text("Which one."),
+                    "commit": text("Of which commit."),
+                    "path": _PATH,
+                    "line": number("Its line.", whole=True, least=1),
+                    "role": {
+                        "enum": ["defines", "uses", "extends", "mentions"],
+                        "description": "What it does with the name.",
+                    },
+                    "kind": text("Of the definition, use or mention."),
+                    "within": text("The definition around it, or empty."),
+                    "receiver": text("The word before the dot, or empty."),
+                },
+            ),
+            "By repository, path and line; nothing is cut.",
+        ),
+        "ms": number("Milliseconds."),
+    },
+)
+
+REACH = record(
+    "How far a change reaches: `panlect reach --json FILE`.",
+    {
+        "schema_version": _VERSION,
+        "base": text("Its merge base."),
+        "head": text("Its head."),
+        "said": text("In words."),
+        "repositories": number("In how many something relies on it.", whole=True),
+        "sites": number("Uses, subclasses and mentions outside the changed files.", whole=True),
+        "names": rows(
+            record(
+                "A name that the change touches and others know.",
+                {
+                    "name": text("As it is written."),
+                    "repositories": number("In how many it is known.", whole=True),
+                    "sites": number("Where.", whole=True),
+                },
+            ),
+            "The farthest first.",
+        ),
+    },
+)
+
+SCHEMAS: Mapping[str, Schema] = {
+    "review": REVIEW,
+    "search": SEARCH,
+    "context": CONTEXT,
+    "index": INDEX,
+    "who": WHO,
+    "reach": REACH,
+}

@@ -221,6 +221,28 @@ def who(
         _print_who(answer)
 
 
+@app.command()
+def reach(
+    repo: Repos = None,
+    base: Base = "",
+    head: Annotated[
+        str, typer.Option("--head", metavar="REV", help="The head of the change.", show_default="HEAD")
+    ] = "",
+    json_file: Json = "",
+) -> None:
+    """How far a change reaches: who relies on the names that it touches, in its repository (the first) and the others."""
+    from panlect.review.local import reach_local
+    from panlect.review.terminal import printable
+
+    answer = reach_local(repo or [HERE], base, head, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        for one in answer["names"]:
+            print(f"{one['repositories']:>5} repositories {one['sites']:>6} sites  {printable(one['name'])}")
+        print(answer["said"])
+
+
 @config.command("show")
 def config_show() -> None:
     """Every setting with its value, secrets masked, and what it means."""

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +153,26 @@ def who_local(
     began = time.perf_counter()
     with _cache() as cache:
         return timed(who(_snapshots(repos, rev, cache, progress), name, kind), began)
+
+
+def reach_local(
+    repos: Sequence[Path], base: str, head: str, *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The JSON of `panlect reach`: who, in all these repositories, relies on what a change of the first one touches."""
+    from panlect.change import read_change, with_symbols
+    from panlect.search.who import blast_radius, changed_names, who
+
+    changed = open_repository(repos[0])
+    request = ReviewRequest(repos[0], base=base, head=head)
+    with _revisions(changed, request) as (readable, base_sha, head_sha), _cache() as cache:
+        before, after = _pair(readable, base_sha, head_sha, cache, progress)
+        change = with_symbols(read_change(readable, base_sha, head_sha), before, after)
+        label = _label(repos[0], {})
+        others = _snapshots(repos[1:], "HEAD", cache, progress) if len(repos) > 1 else {}
+        everywhere = {label: before, **others}
+        known = [who(everywhere, name, kind) for name, kind in changed_names(change, before)]
+        reach = blast_radius(known, label, [file.path for file in change.files])
+        return {"schema_version": 1, "base": base_sha, "head": head_sha, "said": str(reach), **asdict(reach)}
 
 
 def _snapshots(

@@ -262,3 +262,47 @@ def test_a_reader_who_leaves_early_is_no_error(repo: Path, environment: dict[str
     script = f"{sys.executable} -m panlect.cli config show | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], cwd=repo, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_index_says_what_became_of_every_file(panlect: Run) -> None:
+    first, again = (
+        checked("index", panlect("index", "--json", "-")),
+        checked("index", panlect("index", "--json", "-")),
+    )
+    assert (
+        first["files"]
+        == len(first["records"])
+        == sum(first["read"].values()) + sum(first["skipped"].values())
+    )
+    assert first["analysed"] == first["files"] - sum(first["skipped"].values())
+    assert again["analysed"] == 0
+    said = panlect("index", "--files")
+    assert f"{sum(first['read'].values())} of {first['files']} files read" in said.stdout.decode()
+
+
+def test_everyone_who_knows_a_name_is_listed(panlect: Run) -> None:
+    found = checked("who", panlect("who", "capture", "--json", "-"))
+    roles = {(site["path"], site["role"]) for site in found["sites"]}
+    assert {("shop/capture.py", "defines"), ("shop/retry.py", "uses")} <= roles
+    said = panlect("who", "capture").stdout.decode()
+    assert "shop/capture.py:1  defined (function)" in said
+    nobody = panlect("who", "no_such_name")
+    assert (nobody.returncode, nobody.stdout) == (0, b"")
+    assert b"nobody knows it" in nobody.stderr
+    assert panlect("who", "x", "--kind", "nothing").returncode == 2
+
+
+def test_a_search_is_filtered(panlect: Run) -> None:
+    found = checked("search", panlect("search", "capture", "--path", "shop/retry.py", "--json", "-"))
+    assert {hit["path"] for hit in found["hits"]} == {"shop/retry.py"}
+    assert panlect("search", "capture", "--kind", "nothing").returncode == 2
+
+
+def test_a_change_says_how_far_it_reaches(panlect: Run, repo: Path) -> None:
+    found = checked("reach", panlect("reach", "--base", "main", "--head", "break", "--json", "-"))
+    assert found["names"][0]["name"] == "capture"
+    assert found["said"] == f"1 repository, {found['sites']} call site{'' if found['sites'] == 1 else 's'}"
+    assert (
+        panlect("reach", "--base", "main", "--head", "break").stdout.decode().splitlines()[-1]
+        == found["said"]
+    )
