@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -22,6 +23,7 @@ MOST_CANDIDATES: Final = 20
 MOST_EXAMINED: Final = 2_000  # references of one name
 _MAX_HOPS = 5  # from file to file, or from class to base
 _MOST_STEPS = 400  # looked at for one name that files pass on: a star may lead everywhere
+_MOST_PENDING = 40  # lookups that wait for one another
 _MOST_STARS = 200  # of one file
 _MOST_FILES_OF_NAME = 500  # that are looked through for one name
 _LONGEST_LINE = 2_000
@@ -121,6 +123,7 @@ class _Bound(NamedTuple):
 
 
 _Target = _Site | _Bound
+_Mark = tuple[str, str, str]
 
 
 class _Answer(NamedTuple):
@@ -169,10 +172,12 @@ class Resolver:
         self._files: OrderedDict[str, _File] = OrderedDict()
         self._lines: OrderedDict[str, list[str]] = OrderedDict()
         self._defining: dict[str, tuple[str, ...]] = {}
-        self._exports: dict[tuple[str, str, str], tuple[_Target, ...]] = {}
-        self._outside: set[tuple[str, str, str]] = set()
+        self._exports: dict[tuple[str, str], tuple[_Target, ...]] = {}
         self._inherited: dict[tuple[str, str, str, bool], tuple[_Site, ...]] = {}
         self._bound_locally: dict[tuple[str, int, str], bool] = {}
+        self._bases_of: dict[_Mark, list[_Site]] = {}
+        self._pending: set[_Mark] = set()  # what is being found: asked again, it is a cycle
+        self._cycles = 0  # what was found while this grew is not the whole answer, and not remembered
         self._aliases: dict[str, dict[str, set[str]]] | None = None
 
     # What it is asked
@@ -181,9 +186,14 @@ class Resolver:
         """What a reference in `path` may mean; nothing where it names a local variable or is too common."""
         file = self._file(path)
         chain = self._chain(file, reference)
-        answer = (
-            self._dotted(file, reference, chain) if chain else self._bare(file, reference, reference.name)
-        )
+        importing = file.importing.get((reference.line, reference.name))
+        if importing is not None and reference.kind == "name":  # Rust and C++ see uses in the import itself
+            targets, external = self._target(path, importing)
+            answer = _Answer(targets, _IMPORTED, "named by this import", external, local=True)
+        elif chain:
+            answer = self._dotted(file, reference, chain)
+        else:
+            answer = self._bare(file, reference, reference.name)
         sites = [target for target in answer.targets if isinstance(target, _Site)]
         if answer.targets and not sites:
             sites = self._stand_for(answer.targets, reference.name)
@@ -573,16 +583,30 @@ class Resolver:
 
     def _export(self, path: str, name: str, *, as_star: bool = False) -> tuple[_Target, ...]:
         """What one file gives to those that import `name` from it; remembered."""
-        key = (path, name, "*" if as_star else "")
+        if as_star and name.startswith("_") and self._file(path).family == "python":
+            return ()
+        key = (path, name)
         found = self._exports.get(key)
         if found is None:
-            steps: set[tuple[str, str]] = set()
-            found = self._exported(path, name, 0, steps)
-            if as_star and name.startswith("_") and self._file(path).family == "python":
-                found = ()
-            if len(self._exports) < _REMEMBERED:
-                self._exports[key] = found
+            with self._finding(("export", *key)) as may_go_on:
+                before = self._cycles
+                found = self._exported(path, name, 0, set()) if may_go_on else ()
+                if self._cycles == before and len(self._exports) < _REMEMBERED:
+                    self._exports[key] = found
         return found
+
+    @contextmanager
+    def _finding(self, mark: _Mark) -> Iterator[bool]:
+        """Whether something may be looked for: not when it is looked for already, or the path there is too long."""
+        if mark in self._pending or len(self._pending) >= _MOST_PENDING:
+            self._cycles += 1
+            yield False
+            return
+        self._pending.add(mark)
+        try:
+            yield True
+        finally:
+            self._pending.discard(mark)
 
     def _exported(self, path: str, name: str, hops: int, seen: set[tuple[str, str]]) -> tuple[_Target, ...]:
         if hops > _MAX_HOPS or (path, name) in seen or len(seen) >= _MOST_STEPS:
@@ -915,8 +939,9 @@ class Resolver:
         key = (site.path, f"{site.definition.qualified_name}:{site.definition.start_line}", name, own)
         found = self._inherited.get(key)
         if found is None:
+            before = self._cycles
             found = self._search_bases(site, name, own=own)
-            if len(self._inherited) < _REMEMBERED:
+            if self._cycles == before and len(self._inherited) < _REMEMBERED:
                 self._inherited[key] = found
         return found
 
@@ -983,14 +1008,25 @@ class Resolver:
 
     def _bases(self, site: _Site) -> list[_Site]:
         """The classes of the repository that a class names as its bases."""
+        key = (site.path, site.definition.qualified_name, str(site.definition.start_line))
+        found = self._bases_of.get(key)
+        if found is None:
+            with self._finding(key) as may_go_on:
+                before = self._cycles
+                found = self._find_bases(site) if may_go_on else []
+                if self._cycles == before and len(self._bases_of) < _REMEMBERED:
+                    self._bases_of[key] = found
+        return found
+
+    def _find_bases(self, site: _Site) -> list[_Site]:
         file = self._file(site.path)
         definition = site.definition
-        names = list(definition.bases)
+        names = dict.fromkeys(definition.bases)
         if definition.kind == "extension" or file.family in ("rust", "swift", "ruby", "csharp"):
             for other in file.qualified.get(definition.qualified_name, ()):
-                names += [base for base in other.bases if base not in names]
+                names.update(dict.fromkeys(other.bases))
         found: list[_Site] = []
-        for name in names[:MOST_CANDIDATES]:
+        for name in list(names)[:MOST_CANDIDATES]:
             at = Reference(name, "type", definition.start_line, definition.parent)
             answer = self._bare(file, at, name)
             if not answer.targets and not answer.external:
@@ -1006,8 +1042,10 @@ class Resolver:
         """`class Cart(models.Model)`: the columns keep `Model`, the references of that line what stands before."""
         for reference in self._references(file.path, name):
             near = site.definition.start_line <= reference.line <= site.definition.start_line + 20
-            if near and reference.receiver:
-                return self._dotted(file, reference, self._chain(file, reference))
+            if near and reference.kind == "type" and reference.receiver:
+                chain = self._chain(file, reference)
+                if chain and chain[0] not in _SELVES | _BASES:
+                    return self._dotted(file, reference, chain)
         return _NOTHING
 
     # Names alone
@@ -1094,7 +1132,8 @@ def _is_inner(other: _File, definition: Definition, file: _File) -> bool:
     """Whether a definition stands inside a function of another file."""
     if other.path == file.path or not definition.parent:
         return False
-    return any(d.kind in _FUNCTIONS for d in other.qualified.get(definition.parent, ()))
+    scopes = _prefixes(definition.parent)
+    return any(d.kind in _FUNCTIONS for scope in scopes for d in other.qualified.get(scope, ()))
 
 
 def _batches(rows: Iterable[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
@@ -1257,9 +1296,10 @@ def _is_parameter(family: str, signature: str, name: str) -> bool:
             if family == "go":
                 if (not before or before[-1] == ",") and (after[:1] == "," or after != inside[end:]):
                     return True
-            elif not before or before[-1] in ",({[|_>]" or before[-1].isalnum():
-                if not after or after[0] in ":,=?}]":
-                    return True
+            elif (not before or before[-1] in ",({[|_>]" or before[-1].isalnum()) and (
+                not after or after[0] in ":,=?}]"
+            ):
+                return True
         at = inside.find(name, end)
     return False
 
