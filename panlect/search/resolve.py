@@ -18,6 +18,17 @@ from panlect.code.languages import language_by_name
 from panlect.code.packed import references_of, symbols_of
 from panlect.index.snapshot import Snapshot
 from panlect.search.modules import Module, Modules, is_go_test, shared_folders
+from panlect.search.spelling import (
+    LONGEST_LINE,
+    bound_names,
+    chain_before,
+    exported_as,
+    go_receiver,
+    is_parameter,
+    is_word,
+    parameter_type,
+    with_lines_above,
+)
 
 MOST_CANDIDATES: Final = 20
 MOST_EXAMINED: Final = 2_000  # references of one name
@@ -26,7 +37,6 @@ _MOST_STEPS = 400  # looked at for one name that files pass on: a star may lead 
 _MOST_PENDING = 40  # lookups that wait for one another
 _MOST_STARS = 200  # of one file
 _MOST_FILES_OF_NAME = 500  # that are looked through for one name
-_LONGEST_LINE = 2_000
 _LONGEST_BODY = 3_000  # lines of a function that are read for what it binds
 _KEPT_FILES = 4_000
 _KEPT_TEXTS = 256
@@ -53,21 +63,6 @@ _KIND_FIT = {
     "call": frozenset({"function", "method", "class"}),
     "type": _TYPES,
 }
-
-_JOIN = re.compile(r"(?:\?\.|!!?\.|&?\.|->|::|\\)\s*$")
-_CLOSED_SUPER = re.compile(r"\bsuper\s*\([^()]*\)\s*$")
-_ASSIGNED = (
-    r"^[ \t]*(?:(?:let|const|var|val|auto|mut|final|local|my|ref)[ \t]+)*{0}(?:[ \t]*:[^=\n]+)?[ \t]*:?=(?!=)"
-)
-_LOOPED = r"\b(?:for|as|catch)\b[ (\t]*(?:(?:let|const|var|val|auto)[ \t]+)?(?:[\w, \t]*,[ \t]*)?{0}\b"
-_GO_RECEIVER = re.compile(r"^func\s*\(\s*(\w+)\s+\*?\s*(\w+)")
-_DEFAULT = re.compile(
-    r"^\s*export\s+default\s+(?:async\s+)?(?:abstract\s+)?(?:function\s*\*?|class)?\s*(\w+)"
-    r"|^\s*(?:module\.)?exports\s*=\s*(?:new\s+)?(\w+)\s*[;\n(]",
-    re.M,
-)
-_EXPORTED_AS = re.compile(r"^\s*export\s*(?:type\s*)?\{([^}]{0,4000})\}(?!\s*from)", re.M)
-_AS = re.compile(r"([\w$]+)\s+as\s+([\w$]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +152,7 @@ class _File:
     definitions: tuple[Definition, ...]
     members: dict[tuple[str, str], list[Definition]] = field(default_factory=dict)  # (parent, name) ->
     qualified: dict[str, list[Definition]] = field(default_factory=dict)
+    named: dict[str, list[Definition]] = field(default_factory=dict)
     imports: dict[str, list[_Binding]] = field(default_factory=dict)
     stars: list[_Binding] = field(default_factory=list)
     importing: dict[tuple[int, str], Import] = field(default_factory=dict)  # (line, name) -> the import there
@@ -172,9 +168,10 @@ class Resolver:
         self._files: OrderedDict[str, _File] = OrderedDict()
         self._lines: OrderedDict[str, list[str]] = OrderedDict()
         self._defining: dict[str, tuple[str, ...]] = {}
+        self._named: dict[tuple[str, str], Sequence[tuple[_Site, bool]]] = {}
         self._exports: dict[tuple[str, str], tuple[_Target, ...]] = {}
         self._inherited: dict[tuple[str, str, str, bool], tuple[_Site, ...]] = {}
-        self._bound_locally: dict[tuple[str, int, str], bool] = {}
+        self._bound: OrderedDict[tuple[str, int], dict[str, int]] = OrderedDict()
         self._bases_of: dict[_Mark, list[_Site]] = {}
         self._pending: set[_Mark] = set()  # what is being found: asked again, it is a cycle
         self._cycles = 0  # what was found while this grew is not the whole answer, and not remembered
@@ -283,6 +280,7 @@ class Resolver:
         for definition in definitions:
             file.members.setdefault((definition.parent, definition.name), []).append(definition)
             file.qualified.setdefault(definition.qualified_name, []).append(definition)
+            file.named.setdefault(definition.name, []).append(definition)
         spaces = [d.qualified_name for d in definitions if d.kind == "module"]
         file.namespaces = tuple(dict.fromkeys(spaces))
         imports = self._snapshot.imports(path)
@@ -329,17 +327,17 @@ class Resolver:
         """The words before a name, outermost first; () for a bare one, "" first where no plain word begins it."""
         lines = self._text_lines(file.path)
         known = (reference.receiver,) if reference.receiver else ()
-        if not 0 < reference.line <= len(lines) or len(lines[reference.line - 1]) > _LONGEST_LINE:
+        if not 0 < reference.line <= len(lines) or len(lines[reference.line - 1]) > LONGEST_LINE:
             return known
         line, name = lines[reference.line - 1], reference.name
         if not reference.receiver and line.lstrip().startswith((".", "?.", "->", "::")):
-            line = _with_lines_above(lines, reference.line)
+            line = with_lines_above(lines, reference.line)
         found: list[tuple[str, ...]] = []
         at = line.find(name)
         while at >= 0:
             end = at + len(name)
-            if not (_is_word(line, at - 1) or _is_word(line, end)):
-                chain = _chain_before(line, at)
+            if not (is_word(line, at - 1) or is_word(line, end)):
+                chain = chain_before(line, at)
                 if (chain[-1] if chain and chain != _SUPER else "") == reference.receiver.lstrip("$"):
                     found.append(chain)
             at = line.find(name, end)
@@ -349,31 +347,19 @@ class Resolver:
             return next((chain for chain in found if chain), ("",))
         return min(found, key=len) if reference.receiver == "" else found[0]
 
-    def _is_bound_locally(self, file: _File, function: Definition, name: str) -> bool:
-        """Whether a function has a parameter or variable of this name, as far as its text tells."""
-        key = (file.path, function.start_line, name)
-        found = self._bound_locally.get(key)
+    def _is_bound_locally(self, file: _File, function: Definition, name: str, line: int) -> bool:
+        """Whether a function has a parameter or variable of this name at a line, as far as its text tells."""
+        if is_parameter(file.family, function.signature, name):
+            return True
+        key = (file.path, function.start_line)
+        found = self._bound.get(key)
         if found is None:
-            found = _is_parameter(file.family, function.signature, name) or self._is_assigned(
-                file, function, name
-            )
-            if len(self._bound_locally) < _REMEMBERED:
-                self._bound_locally[key] = found
-        return found
-
-    def _is_assigned(self, file: _File, function: Definition, name: str) -> bool:
-        lines = self._text_lines(file.path)
-        first, last = function.start_line - 1, min(function.end_line, function.start_line + _LONGEST_BODY)
-        holding = [line for line in lines[first:last] if name in line and len(line) <= _LONGEST_LINE]
-        if not holding or not name.isidentifier():
-            return False
-        if file.family == "python" and any(
-            re.search(rf"\b(?:global|nonlocal)\b.*\b{name}\b", h) for h in holding
-        ):
-            return False
-        one = re.compile(_ASSIGNED.format(name) + "|" + _LOOPED.format(name))
-        inner = [line for line in holding if not line.lstrip().startswith(("import ", "from ", "use "))]
-        return any(one.search(line) for line in inner)
+            first, last = function.start_line, min(function.end_line, function.start_line + _LONGEST_BODY)
+            found = bound_names(file.family, self._text_lines(file.path)[first - 1 : last], first)
+            self._bound[key] = found
+            if len(self._bound) > _KEPT_FILES:
+                self._bound.popitem(last=False)
+        return found.get(name, line) < line
 
     # Bare names
 
@@ -418,7 +404,7 @@ class Resolver:
             if reference.kind != "type":
                 holding = [d for d in inside if d.kind in _FUNCTIONS]
                 nearest = min(holding, key=lambda d: d.end_line - d.start_line, default=None)
-                if nearest is not None and self._is_bound_locally(file, nearest, name):
+                if nearest is not None and self._is_bound_locally(file, nearest, name, reference.line):
                     return _LOCAL
             owner = scope.rpartition(".")[0]
             if owner and not file.qualified.get(owner) and file.family in _BARE_MEMBERS:
@@ -662,16 +648,9 @@ class Resolver:
     def _script_export(self, file: _File, name: str) -> list[_Target]:
         """`export default cart`, `export {cart as basket}`, `module.exports = cart`: read from the text."""
         text = "\n".join(self._text_lines(file.path))
-        if len(text) > _LONGEST_LINE * 500:
+        if len(text) > LONGEST_LINE * 500:
             return []
-        local = ""
-        if name == "default":
-            found = _DEFAULT.search(text)
-            local = str(found.group(1) or found.group(2)) if found else ""
-        if not local:
-            for clause in _EXPORTED_AS.finditer(text):
-                pairs: dict[str, str] = {after: before for before, after in _AS.findall(clause.group(1))}
-                local = pairs.get(name, local)
+        local = exported_as(text, name)
         if not local or local == name:
             return []
         sites: list[_Target] = [_Site(file.path, d) for d in file.members.get(("", local), ())]
@@ -731,7 +710,7 @@ class Resolver:
         found: list[_Site] = []
         for path in self._files_defining(name)[:_MOST_FILES_OF_NAME]:
             if path != file.path and path.rpartition(".")[0] == stem:
-                found += [_Site(path, d) for d in self._file(path).definitions if d.name == name]
+                found += [_Site(path, d) for d in self._file(path).named.get(name, ())]
         return found
 
     def _constant(self, enclosing: str, name: str) -> list[_Site]:
@@ -857,8 +836,7 @@ class Resolver:
         if file.family != "go":
             return False
         for one in file.qualified.get(reference.enclosing, ()):
-            found = _GO_RECEIVER.match(one.signature)
-            if found and found.group(1) == word and one.start_line <= reference.line <= one.end_line:
+            if go_receiver(one.signature) == word and one.start_line <= reference.line <= one.end_line:
                 return True
         return False
 
@@ -910,7 +888,7 @@ class Resolver:
             for one in file.qualified.get(scope, ()):
                 if one.kind not in _FUNCTIONS or not one.start_line <= reference.line <= one.end_line:
                     continue
-                said = _parameter_type(file.family, one.signature, word)
+                said = parameter_type(file.family, one.signature, word)
                 if not said:
                     continue
                 answer = self._named_type(file, one, said)
@@ -1054,20 +1032,8 @@ class Resolver:
         """Every definition of the name that could be meant, none when there are too many."""
         if not dotted and not self._has_global_names(file):
             return ()
-        name = reference.name
-        paths = [p for p in self._files_defining(name) if _speak(file.family, language_by_name(p).family)]
-        if len(paths) > MOST_CANDIDATES * 4:
-            return ()
-        sites: list[_Site] = []
-        for path in paths:
-            other = self._file(path)
-            sites += [
-                _Site(path, d)
-                for d in other.definitions
-                if d.name == name and d.kind not in ("extension", "module") and not _is_inner(other, d, file)
-            ]
-            if len(sites) > MOST_CANDIDATES * 4:
-                return ()
+        bearing = self._bearing(file.family, reference.name)
+        sites = [site for site, inner in bearing if site.path == file.path or not inner]
         if dotted:
             members = [site for site in sites if site.definition.parent]
             sites = members or sites
@@ -1081,6 +1047,32 @@ class Resolver:
         )
         share = _BY_NAME / len(sites)
         return tuple(Candidate(s.path, s.definition, share, "bears the name") for s in sites)
+
+    def _bearing(self, family: str, name: str) -> Sequence[tuple[_Site, bool]]:
+        """Every definition of a name with whether it stands inside a function; none when there are too many."""
+        family = "typescript" if family in _SCRIPTS else family
+        found = self._named.get((family, name))
+        if found is None:
+            found = self._find_bearing(family, name)
+            if len(self._named) < _REMEMBERED:
+                self._named[family, name] = found
+        return found
+
+    def _find_bearing(self, family: str, name: str) -> Sequence[tuple[_Site, bool]]:
+        found: list[tuple[_Site, bool]] = []
+        paths = self._files_defining(name)
+        if len(paths) > _MOST_FILES_OF_NAME:
+            return ()
+        for path in paths:
+            if not _speak(family, language_by_name(path).family):
+                continue
+            file = self._file(path)
+            for one in file.named.get(name, ()):
+                if one.kind not in ("extension", "module"):
+                    found.append((_Site(path, one), _is_inner(file, one)))
+            if len(found) > _MOST_FILES_OF_NAME:
+                return ()
+        return found
 
     def _has_global_names(self, file: _File) -> bool:
         """Whether a name that no import explains may still be one of this repository."""
@@ -1128,12 +1120,10 @@ def _is_visible(scope: str, enclosing: str) -> bool:
     return not scope or enclosing == scope or enclosing.startswith(scope + ".")
 
 
-def _is_inner(other: _File, definition: Definition, file: _File) -> bool:
-    """Whether a definition stands inside a function of another file."""
-    if other.path == file.path or not definition.parent:
-        return False
+def _is_inner(file: _File, definition: Definition) -> bool:
+    """Whether a definition stands inside a function: other files do not see it."""
     scopes = _prefixes(definition.parent)
-    return any(d.kind in _FUNCTIONS for scope in scopes for d in other.qualified.get(scope, ()))
+    return any(d.kind in _FUNCTIONS for scope in scopes for d in file.qualified.get(scope, ()))
 
 
 def _batches(rows: Iterable[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
@@ -1229,95 +1219,3 @@ def _go_names(module: str) -> tuple[str, ...]:
     plain = re.sub(r"\.v\d+$", "", last)
     names = {plain, plain.removeprefix("go-"), plain.removesuffix("-go"), plain.removesuffix(".go")}
     return tuple(sorted(names | {plain.rpartition("-")[2]}))
-
-
-# The text before a name
-
-
-def _is_word(text: str, at: int) -> bool:
-    return 0 <= at < len(text) and (text[at].isalnum() or text[at] in "_$")
-
-
-def _with_lines_above(lines: Sequence[str], number: int) -> str:
-    """A line that goes on with a dot, joined to the three above it."""
-    return " ".join(line.strip()[-_LONGEST_LINE:] for line in lines[max(0, number - 4) : number])
-
-
-def _chain_before(line: str, at: int) -> tuple[str, ...]:
-    """The words that stand before an offset, joined by dots; "" first when something else begins it."""
-    chain: list[str] = []
-    while len(chain) < _MAX_HOPS * 2:
-        joined = _JOIN.search(line, max(0, at - 8), at)
-        if joined is None:
-            break
-        end = joined.start()
-        while end and line[end - 1] in " \t":
-            end -= 1
-        start = end
-        while start and _is_word(line, start - 1):
-            start -= 1
-        if start == end:
-            if joined.group().strip() in ("::", "\\") and (not end or not line[end - 1].strip()):
-                break  # `::name` and `\name`: from the outermost scope
-            chain.append("super" if _CLOSED_SUPER.search(line, max(0, end - 200), end) else "")
-            break
-        word = line[start:end]
-        chain.append(word.lstrip("$") or word)
-        at = start
-        if start and line[start - 1] == "@":
-            chain[-1] = ""  # a field of Ruby: what it holds is not known
-            break
-    return tuple(reversed(chain))
-
-
-def _parameters(signature: str) -> str:
-    """What stands in the parentheses of a signature that hold its parameters."""
-    begin = signature.find("(")
-    if signature.startswith(("func (", "func(")):  # a method of Go: its receiver comes first
-        begin = signature.find("(", signature.find(")") + 1)
-    if begin < 0:
-        return ""
-    depth = 0
-    for at in range(begin, len(signature)):
-        depth += (signature[at] in "([{") - (signature[at] in ")]}")
-        if not depth:
-            return signature[begin + 1 : at]
-    return signature[begin + 1 :]
-
-
-def _is_parameter(family: str, signature: str, name: str) -> bool:
-    """Whether a function has a parameter of this name."""
-    inside = _parameters(signature)
-    at = inside.find(name)
-    while at >= 0:
-        end = at + len(name)
-        if not (_is_word(inside, end) or (_is_word(inside, at - 1) and inside[at - 1] != "$")):
-            before, after = inside[:at].rstrip(" *&$."), inside[end:].lstrip()
-            if family == "go":
-                if (not before or before[-1] == ",") and (after[:1] == "," or after != inside[end:]):
-                    return True
-            elif (not before or before[-1] in ",({[|_>]" or before[-1].isalnum()) and (
-                not after or after[0] in ":,=?}]"
-            ):
-                return True
-        at = inside.find(name, end)
-    return False
-
-
-_TYPED_AFTER = r"(?<![\w$.]){0}\??\s*:\s*(?:&\s*)?(?:'\w+\s+)?(?:mut\s+)?[\"']?([A-Za-z_][\w.]*(?:::\w+)*)[\"']?\s*(?:[,)=|]|$)"
-_TYPED_GO = r"(?<![\w$.]){0}\s+\*?([A-Za-z_][\w.]*)\s*[,)]"
-_TYPED_BEFORE = r"([A-Za-z_][\w.\\]*(?:::\w+)*)(?:\s*<[^<>]*>)?[\s*&?]+\$?{0}\s*[,)=]"
-
-
-def _parameter_type(family: str, signature: str, name: str) -> str:
-    """The plain type that a signature gives a parameter; "" when it gives none, or more than a name."""
-    if not name.isidentifier() or name not in signature:
-        return ""
-    inside = _parameters(signature) + ")"
-    pattern = _TYPED_AFTER
-    if family == "go":
-        pattern = _TYPED_GO
-    elif family in ("csharp", "c", "php") or (family == "jvm" and not re.search(rf"\b{name}\s*:", inside)):
-        pattern = _TYPED_BEFORE
-    found = re.search(pattern.format(name), inside)
-    return found.group(1).replace("\\", ".") if found else ""
