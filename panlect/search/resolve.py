@@ -181,6 +181,8 @@ class Resolver:
 
     def resolve(self, path: str, reference: Reference) -> Resolution:
         """What a reference in `path` may mean; nothing where it names a local variable or is too common."""
+        if not reference.name:
+            return Resolution()
         file = self._file(path)
         chain = self._chain(file, reference)
         importing = file.importing.get((reference.line, reference.name))

@@ -13,7 +13,7 @@ LONGEST_LINE: Final = 2_000  # letters; a longer one is not written by people
 _MOST_STEPS = 10  # of a dotted name
 _SCRIPTS = frozenset({"typescript", "javascript"})
 
-_JOIN = re.compile(r"(?:\?\.|!!?\.|&?\.|->|::|\\)\s*$")
+_JOIN = re.compile(r"(?:\?\.|!!?\.|&?\.|::|\\)\s*$|(?<!\s)->$")  # spaces around an arrow: a type follows
 _CLOSED_SUPER = re.compile(r"\bsuper\s*\([^()]*\)\s*$")
 _GO_RECEIVER = re.compile(r"^func\s*\(\s*(\w+)\s+\*?\s*\w")
 _DEFAULT = re.compile(
@@ -23,7 +23,10 @@ _DEFAULT = re.compile(
 )
 _EXPORTED_AS = re.compile(r"^\s*export\s*(?:type\s*)?\{([^}]{0,4000})\}(?!\s*from)", re.M)
 _AS = re.compile(r"([\w$]+)\s+as\s+([\w$]+)")
-_LOOPS = re.compile(r"\b(?:for|catch)\b[\s(]*(?:(?:let|const|var|val|auto)\s+)?([\w$]+(?:\s*,\s*[\w$]+)*)")
+_LOOPS = re.compile(
+    r"\bfor\b[\s(]*(?:(?:let|const|var|val|auto|mut)\s+)?([\w$]+(?:\s*,\s*[\w$]+)*)\s+(?:in|of)\b"
+    r"|\bcatch\s*\((?:[\w.|]+\s+)?\$?(\w+)"
+)
 _PYTHON_AS = re.compile(r"\bas\s+(\w+)|\blambda\s+([\w, ]+):")
 _ARROWS = re.compile(r"\(([\w\s,$]*)\)\s*=>|([\w$]+)\s*=>")
 _DECLARED = re.compile(r"^\s*(?:var|let)\s+(?:mut\s+)?([\w$]+)")
@@ -126,7 +129,7 @@ def _looped(family: str, line: str) -> list[str]:
     found: list[str] = []
     if "for" in line or "catch" in line:
         for loop in _LOOPS.finditer(line):
-            found += _WORD.findall(loop.group(1))
+            found += _WORD.findall(loop.group(1) or loop.group(2))
     if family == "python" and ("as " in line or "lambda " in line):
         for pair in _PYTHON_AS.findall(line):
             found += _WORD.findall(" ".join(pair))
@@ -147,14 +150,14 @@ def go_receiver(signature: str) -> str:
 
 def is_parameter(family: str, signature: str, name: str) -> bool:
     """Whether a function has a parameter of this name."""
-    if name not in signature:
+    if not name or name not in signature:
         return False
     inside = _parameters(signature)
     at = inside.find(name)
     while at >= 0:
         end = at + len(name)
         if not (is_word(inside, end) or (is_word(inside, at - 1) and inside[at - 1] != "$")):
-            before, after = inside[:at].rstrip(" *&$."), inside[end:].lstrip()
+            before, after = inside[:at].removesuffix("...").rstrip(" *&$"), inside[end:].lstrip()
             if family == "go":
                 if (not before or before[-1] == ",") and (after[:1] == "," or after != inside[end:]):
                     return True
