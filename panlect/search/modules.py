@@ -69,6 +69,7 @@ class Modules:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._found: dict[tuple[str, str], Module] = {}
+        self._own_packages: dict[tuple[str, str, bool], tuple[str, ...]] = {}
         self._finders: Mapping[str, Callable[[str, str], Module]] = {
             "python": self._python,
             "typescript": self._script,
@@ -103,15 +104,23 @@ class Modules:
     def package_of(self, path: str) -> tuple[str, ...]:
         """The files whose names this one sees without an import, itself among them; () where there are none."""
         folder = posixpath.dirname(path)
-        match language_by_name(path).family:
-            case "go":
-                files = self._in_folder("go", folder)
-                return files if is_go_test(path) else tuple(p for p in files if not is_go_test(p))
-            case "jvm":
-                return self._in_folder("jvm", folder)
-            case "swift":
-                return self._swift_target(path)
-        return ()
+        family = language_by_name(path).family
+        place = _swift_target_name(path) or ":" if family == "swift" else folder
+        key = (family, place, family == "go" and is_go_test(path))
+        found = self._own_packages.get(key)
+        if found is None:
+            found = ()
+            match family:
+                case "go":
+                    found = self._in_folder("go", folder)
+                    if not is_go_test(path):
+                        found = tuple(one for one in found if not is_go_test(one))
+                case "jvm":
+                    found = self._in_folder("jvm", folder)
+                case "swift":
+                    found = self._swift_target(path)
+            self._own_packages[key] = found
+        return found
 
     def crate_of(self, path: str) -> str:
         """The folder of a Rust file's crate root, its own folder when there is none."""

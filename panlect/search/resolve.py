@@ -38,7 +38,9 @@ _MOST_PENDING = 40  # lookups that wait for one another
 _MOST_STARS = 200  # of one file
 _MOST_FILES_OF_NAME = 500  # that are looked through for one name
 _LONGEST_BODY = 3_000  # lines of a function that are read for what it binds
+_MOST_ALIKE = 50  # definitions of one name in one scope
 _KEPT_FILES = 4_000
+_KEPT_BYTES = 32 * 1024 * 1024  # of text
 _KEPT_TEXTS = 256
 _REMEMBERED = 100_000
 
@@ -167,7 +169,10 @@ class Resolver:
         self._snapshot = snapshot
         self._files: OrderedDict[str, _File] = OrderedDict()
         self._lines: OrderedDict[str, list[str]] = OrderedDict()
+        self._sizes: dict[str, int] = {}  # of the texts in `_lines`
+        self._size = 0
         self._defining: dict[str, tuple[str, ...]] = {}
+        self._sets: OrderedDict[int, tuple[Sequence[str], frozenset[str]]] = OrderedDict()
         self._named: dict[tuple[str, str], Sequence[tuple[_Site, bool]]] = {}
         self._exports: dict[tuple[str, str], tuple[_Target, ...]] = {}
         self._inherited: dict[tuple[str, str, str, bool], tuple[_Site, ...]] = {}
@@ -206,9 +211,17 @@ class Resolver:
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Read the texts of many files at once: what is resolved in them next needs them."""
-        missing = [path for path in dict.fromkeys(paths) if path not in self._lines][:_KEPT_TEXTS]
-        if missing:
-            for path, content in self._snapshot.texts(missing).items():
+        wanted: list[str] = []
+        size = 0
+        for path in dict.fromkeys(paths):
+            entry = self._snapshot.entry(path)
+            if path not in self._lines and entry is not None and len(wanted) < _KEPT_TEXTS:
+                size += max(0, entry.size)
+                if size > _KEPT_BYTES:
+                    break
+                wanted.append(path)
+        if wanted:
+            for path, content in self._snapshot.texts(wanted).items():
                 self._keep_lines(path, content)
 
     def uses_of_definition(self, path: str, definition: Definition) -> Uses:
@@ -280,9 +293,9 @@ class Resolver:
         definitions = self._snapshot.definitions(path)
         file = _File(path, language_by_name(path).family, definitions)
         for definition in definitions:
-            file.members.setdefault((definition.parent, definition.name), []).append(definition)
-            file.qualified.setdefault(definition.qualified_name, []).append(definition)
-            file.named.setdefault(definition.name, []).append(definition)
+            _keep(file.members.setdefault((definition.parent, definition.name), []), definition)
+            _keep(file.qualified.setdefault(definition.qualified_name, []), definition)
+            _keep(file.named.setdefault(definition.name, []), definition)
         spaces = [d.qualified_name for d in definitions if d.kind == "module"]
         file.namespaces = tuple(dict.fromkeys(spaces))
         imports = self._snapshot.imports(path)
@@ -311,8 +324,11 @@ class Resolver:
     def _keep_lines(self, path: str, content: bytes) -> list[str]:
         found = content.decode("utf-8", "replace").split("\n")
         self._lines[path] = found
-        if len(self._lines) > _KEPT_TEXTS:
-            self._lines.popitem(last=False)
+        self._sizes[path] = len(content)
+        self._size += len(content)
+        while len(self._lines) > _KEPT_TEXTS or (self._size > _KEPT_BYTES and len(self._lines) > 1):
+            oldest, _ = self._lines.popitem(last=False)
+            self._size -= self._sizes.pop(oldest)
         return found
 
     def _files_defining(self, name: str) -> tuple[str, ...]:
@@ -555,8 +571,13 @@ class Resolver:
         """Those of the files that define a name, at most so many."""
         if len(files) <= MOST_CANDIDATES:
             return files
-        own = set(files)
-        return [path for path in self._files_defining(name) if path in own][:_MOST_FILES_OF_NAME]
+        kept = self._sets.get(id(files))
+        if kept is None:
+            kept = (files, frozenset(files))  # holds the files, so that nothing else gets their id
+            self._sets[id(files)] = kept
+            if len(self._sets) > _KEPT_FILES:
+                self._sets.popitem(last=False)
+        return [path for path in self._files_defining(name) if path in kept[1]][:_MOST_FILES_OF_NAME]
 
     def _in_files(self, files: Sequence[str], qualified: str) -> list[_Site]:
         """Definitions by the end of their qualified name."""
@@ -1094,6 +1115,11 @@ def _candidates(sites: Sequence[_Site], confidence: float, reason: str, kind: st
     return tuple(
         Candidate(site.path, site.definition, confidence, reason) for site in chosen[:MOST_CANDIDATES]
     )
+
+
+def _keep(definitions: list[Definition], one: Definition) -> None:
+    if len(definitions) < _MOST_ALIKE:
+        definitions.append(one)
 
 
 def _same(one: Definition, other: Definition) -> bool:
