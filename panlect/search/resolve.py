@@ -17,7 +17,7 @@ from panlect.code.analysis import Definition, Import, Reference
 from panlect.code.languages import language_by_name
 from panlect.code.packed import references_of, symbols_of
 from panlect.index.snapshot import Snapshot
-from panlect.search.modules import Module, Modules, is_go_test, shared_folders
+from panlect.search.modules import Module, Modules, shared_folders
 from panlect.search.spelling import (
     LONGEST_LINE,
     bound_names,
@@ -540,7 +540,7 @@ class Resolver:
             return tuple(self._in_namespace(module.files, space, name))
         targets: list[_Target] = []
         if family in ("go", "swift"):
-            return tuple(self._in_package(importer, module.files, name))
+            return tuple(self._in_package(module.files, name))
         for path in module.files[:MOST_CANDIDATES]:
             targets += self._export(path, name, as_star=as_star)
         return tuple(dict.fromkeys(targets))
@@ -558,11 +558,9 @@ class Resolver:
                     for one in file.members.get((parent, name), ()):
                         yield _Site(path, one)
 
-    def _in_package(self, importer: str, files: Sequence[str], name: str) -> Iterator[_Site]:
+    def _in_package(self, files: Sequence[str], name: str) -> Iterator[_Site]:
         """What the files of one package define at their top, seen from another file."""
         for path in self._of_files(files, name):
-            if is_go_test(path) and not is_go_test(importer):
-                continue
             for one in self._file(path).members.get(("", name), ()):
                 if one.kind != "extension":
                     yield _Site(path, one)
@@ -699,7 +697,7 @@ class Resolver:
         """Names of the same package, and of the files that a language shares its names with."""
         sites: list[_Site] = []
         if file.family in ("go", "swift"):
-            sites = list(self._in_package(file.path, self.modules.package_of(file.path), name))
+            sites = list(self._in_package(self.modules.package_of(file.path), name))
         elif file.family == "jvm" or file.family in _NAMESPACED:
             sites = self._in_own_namespaces(file, name)
         elif file.family == "c":

@@ -119,9 +119,10 @@ def _assigned(line: str) -> list[str]:
     if left[-1:] not in " \t" or "(" in left:
         return found
     for piece in left.split(","):
-        words = piece.partition(":")[0].strip(" \t*&{}[]").split()
-        if words and words[-1].lstrip("$").isidentifier():
-            found.append(words[-1].lstrip("$"))
+        words = piece.partition(":")[0].split()
+        name = words[-1].strip("*&{}[]").lstrip("$") if words else ""
+        if name.isidentifier():
+            found.append(name)
     return found
 
 

@@ -16,6 +16,8 @@ FILES = {
     "shop/spaced/view.py": "",
     "src/tool/__init__.pyi": "",
     "scripts/run.py": "",
+    "deep/src/json.py": "",
+    "deep/src/jsons.py": "",
     "scripts/requests.py": "",
     "scripts/json.py": "",
     # TypeScript
@@ -67,6 +69,8 @@ CASES = [
     ("shop/cart.py", ".web.json", ("shop/web/json.py",)),
     ("shop/web/json.py", "..cart", ("shop/cart.py",)),
     ("shop/web/json.py", "json", ()),  # the standard library's, not its own
+    ("shop/cart.py", "json", ()),
+    ("shop/cart.py", "jsons", ("deep/src/jsons.py",)),
     ("shop/cart.py", "shop.spaced.view", ("shop/spaced/view.py",)),
     ("shop/cart.py", "....cart", ()),
     ("shop/cart.py", "tool", ("src/tool/__init__.pyi",)),
@@ -184,7 +188,7 @@ def test_absurd_names_are_no_modules(modules: Modules) -> None:
 
 def test_broken_manifests_say_nothing() -> None:
     files = {
-        "package.json": "{" * 5000,
+        "package.json": '{"a":' * 10_000,
         "a/package.json": '["no object"]',
         "b/package.json": '{"name": 3, "main": ["x"]}',
         "tsconfig.json": '{"compilerOptions": {"paths": {"*": "no list"}, "baseUrl": "../../.."}}',

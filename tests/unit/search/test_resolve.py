@@ -478,7 +478,11 @@ def test_re_exports_in_a_circle_end() -> None:
         "x.ts": "export * from './y'\nexport {q as r} from './y'\n",
         "y.ts": "export * from './x'\nimport {r as q} from './x'\nexport {q as q2}\n",
         "z.ts": "import {r, w} from './x'\nr(); w()\n",
+        "k.ts": "import {q} from './l'\nexport {q as r}\n",
+        "l.ts": "import {r} from './k'\nexport {r as q}\n",
+        "m.ts": "import {r} from './k'\nr()\n",
     }
+    assert resolved(files, "m.ts", "r") == Resolution()
     assert resolved(files, "use.py", "thing") == Resolution()
     assert resolved(files, "z.ts", "r") == Resolution()
     assert resolved(files, "z.ts", "w") == Resolution()
@@ -541,6 +545,7 @@ def test_a_name_that_one_file_defines_ten_thousand_times_is_bounded() -> None:
     for path in files:
         (use,) = [one for one in snapshot.references(path) if one.name == "x"]
         assert len(resolver.resolve(path, use).candidates) == MOST_CANDIDATES
+    assert len(resolver._file("a.py").named["x"]) < 100
 
 
 def test_texts_that_were_read_ahead_stay_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -555,8 +560,17 @@ def test_texts_that_were_read_ahead_stay_within_their_bound(monkeypatch: pytest.
         assert resolver.resolve(path, use).candidates
 
 
+CIRCLES = {
+    "k.ts": "import {q, t} from './l'\nexport {q as r, t as u}\nr()\nq()\n",
+    "l.ts": "import {r, u} from './k'\nexport {r as q}\nexport {s as t}\nfunction s() {}\nr(); u()\n",
+    "m.ts": "import {r, u} from './k'\nr(); u()\n",
+    "a.py": "import b\nclass A(b.B):\n    def f(self): self.x(); self.y()\n    def x(self): self.f()\n",
+    "b.py": "import a\nclass B(a.A):\n    def g(self): self.x(); self.f()\n    def y(self): self.z()\n",
+}
+
+
 def test_every_answer_is_the_same_whatever_was_asked_before() -> None:
-    files = {**PYTHON, **TYPESCRIPT, **GO}
+    files = {**PYTHON, **TYPESCRIPT, **GO, **CIRCLES}
     snapshot = MemoryRepository().snapshot(files)
     rows = [(path, one) for path in files for one in snapshot.references(path)]
     forward, backward = Resolver(snapshot), Resolver(snapshot)
