@@ -562,8 +562,9 @@ def test_texts_that_were_read_ahead_stay_within_their_bound(monkeypatch: pytest.
 
 CIRCLES = {
     "k.ts": "import {q, t} from './l'\nexport {q as r, t as u}\nr()\nq()\n",
-    "l.ts": "import {r, u} from './k'\nexport {r as q}\nexport {s as t}\nfunction s() {}\nr(); u()\n",
-    "m.ts": "import {r, u} from './k'\nr(); u()\n",
+    "l.ts": "import {r, u} from './k'\nexport {r as q}\nexport {s as t}\nexport * from './n'\nfunction s() {}\nr(); u()\n",
+    "n.ts": "export function q() {}\n",
+    "m.ts": "import {r, u} from './k'\nimport {q} from './l'\nq(); r(); u()\n",
     "a.py": "import b\nclass A(b.B):\n    def f(self): self.x(); self.y()\n    def x(self): self.f()\n",
     "b.py": "import a\nclass B(a.A):\n    def g(self): self.x(); self.f()\n    def y(self): self.z()\n",
 }

@@ -34,6 +34,7 @@ from panlect.search.spelling import (
         ("@cart.x", ("",)),
         ("def f() -> a.x", ("a",)),
         ("fn f() -> x", ()),
+        ("fn f() ->x", ()),
         ("\\A\\B\\x", ("A", "B")),
         (". " * 50 + "x", ("",)),
         (".".join("abcdefghijklmnop") + ".x", tuple("ghijklmnop")),
