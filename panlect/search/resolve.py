@@ -10,14 +10,15 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from panlect.code.analysis import Definition, Import, Reference
 from panlect.code.languages import language_by_name
 from panlect.code.packed import references_of, symbols_of
-from panlect.index.snapshot import Snapshot
+from panlect.index.snapshot import DefinitionSite, Snapshot
 from panlect.search.modules import Module, Modules, shared_folders
+from panlect.search.names import FileNames, is_visible, read_names, scopes_around
 from panlect.search.spelling import (
     LONGEST_LINE,
     bound_names,
@@ -31,14 +32,13 @@ from panlect.search.spelling import (
 )
 
 MOST_CANDIDATES: Final = 20
+SURE: Final = 0.8  # from this confidence on, syntax and imports tell; below, the name alone does
 MOST_EXAMINED: Final = 2_000  # references of one name
 _MAX_HOPS = 5  # from file to file, or from class to base
 _MOST_STEPS = 400  # looked at for one name that files pass on: a star may lead everywhere
 _MOST_PENDING = 40  # lookups that wait for one another
-_MOST_STARS = 200  # of one file
 _MOST_FILES_OF_NAME = 500  # that are looked through for one name
 _LONGEST_BODY = 3_000  # lines of a function that are read for what it binds
-_MOST_ALIKE = 50  # definitions of one name in one scope
 _KEPT_FILES = 4_000
 _KEPT_BYTES = 32 * 1024 * 1024  # of text
 _KEPT_TEXTS = 256
@@ -138,36 +138,13 @@ _EXTERNAL = _Answer(external=True)
 _LOCAL = _Answer(local=True)
 
 
-class _Binding(NamedTuple):
-    """An import as the names of its file see it. `scope`: the function it stands in."""
-
-    imported: Import
-    scope: str
-
-
-@dataclass(slots=True)
-class _File:
-    """What is asked of one file again and again."""
-
-    path: str
-    family: str
-    definitions: tuple[Definition, ...]
-    members: dict[tuple[str, str], list[Definition]] = field(default_factory=dict)  # (parent, name) ->
-    qualified: dict[str, list[Definition]] = field(default_factory=dict)
-    named: dict[str, list[Definition]] = field(default_factory=dict)
-    imports: dict[str, list[_Binding]] = field(default_factory=dict)
-    stars: list[_Binding] = field(default_factory=list)
-    importing: dict[tuple[int, str], Import] = field(default_factory=dict)  # (line, name) -> the import there
-    namespaces: tuple[str, ...] = ()
-
-
 class Resolver:
     """Resolves the references of one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.modules = Modules(snapshot)
         self._snapshot = snapshot
-        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._files: OrderedDict[str, FileNames] = OrderedDict()
         self._lines: OrderedDict[str, list[str]] = OrderedDict()
         self._sizes: dict[str, int] = {}  # of the texts in `_lines`
         self._size = 0
@@ -208,6 +185,18 @@ class Resolver:
         if answer.local or answer.targets:
             return Resolution()
         return Resolution(self._by_name(file, reference, dotted=bool(chain)))
+
+    def meant(self, path: str, name: str, line: int) -> list[DefinitionSite] | None:
+        """What the uses of a name on a line surely mean, [] for one from outside; None when that is not sure."""
+        found: dict[DefinitionSite, None] = {}
+        external = False
+        for reference in self._references(path, name):
+            if reference.line == line:
+                answer = self.resolve(path, reference)
+                external = external or answer.external
+                sure = [one for one in answer.candidates if one.confidence >= SURE]
+                found.update(dict.fromkeys(DefinitionSite(one.path, one.definition) for one in sure))
+        return list(found) if found or external else None
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Read the texts of many files at once: what is resolved in them next needs them."""
@@ -280,39 +269,14 @@ class Resolver:
 
     # Files
 
-    def _file(self, path: str) -> _File:
+    def _file(self, path: str) -> FileNames:
         found = self._files.get(path)
         if found is None:
-            found = self._read(path)
+            found = read_names(self._snapshot, path)
             self._files[path] = found
             if len(self._files) > _KEPT_FILES:
                 self._files.popitem(last=False)
         return found
-
-    def _read(self, path: str) -> _File:
-        definitions = self._snapshot.definitions(path)
-        file = _File(path, language_by_name(path).family, definitions)
-        for definition in definitions:
-            _keep(file.members.setdefault((definition.parent, definition.name), []), definition)
-            _keep(file.qualified.setdefault(definition.qualified_name, []), definition)
-            _keep(file.named.setdefault(definition.name, []), definition)
-        spaces = [d.qualified_name for d in definitions if d.kind == "module"]
-        file.namespaces = tuple(dict.fromkeys(spaces))
-        imports = self._snapshot.imports(path)
-        for one, scope in zip(imports, _scopes_of(imports, definitions), strict=True):
-            row = _seen_from_file(file, one, scope)
-            if (
-                row.imported.name == "*"
-                or row.imported.alias == "."
-                or _brings_all(file.family, row.imported)
-            ):
-                file.stars.append(row)
-            if row.imported.name:
-                file.importing[one.line, row.imported.name] = row.imported
-            for local in _local_names(file.family, row.imported):
-                file.imports.setdefault(local, []).append(row)
-        del file.stars[_MOST_STARS:]
-        return file
 
     def _text_lines(self, path: str) -> list[str]:
         found = self._lines.get(path)
@@ -341,7 +305,7 @@ class Resolver:
 
     # The text around a reference
 
-    def _chain(self, file: _File, reference: Reference) -> tuple[str, ...]:
+    def _chain(self, file: FileNames, reference: Reference) -> tuple[str, ...]:
         """The words before a name, outermost first; () for a bare one, "" first where no plain word begins it."""
         lines = self._text_lines(file.path)
         known = (reference.receiver,) if reference.receiver else ()
@@ -365,7 +329,7 @@ class Resolver:
             return next((chain for chain in found if chain), ("",))
         return min(found, key=len) if reference.receiver == "" else found[0]
 
-    def _is_bound_locally(self, file: _File, function: Definition, name: str, line: int) -> bool:
+    def _is_bound_locally(self, file: FileNames, function: Definition, name: str, line: int) -> bool:
         """Whether a function has a parameter or variable of this name at a line, as far as its text tells."""
         if is_parameter(file.family, function.signature, name):
             return True
@@ -381,9 +345,9 @@ class Resolver:
 
     # Bare names
 
-    def _bare(self, file: _File, reference: Reference, name: str) -> _Answer:
+    def _bare(self, file: FileNames, reference: Reference, name: str) -> _Answer:
         """A name without a receiver: scopes from the inside out, imports, then what needs no import."""
-        prefixes = _prefixes(reference.enclosing)
+        prefixes = scopes_around(reference.enclosing)
         for scope in prefixes:
             answer = self._in_scope(file, reference, scope, name)
             if answer is not None:
@@ -408,7 +372,7 @@ class Resolver:
             return bound
         return self._without_import(file, reference, name)
 
-    def _in_scope(self, file: _File, reference: Reference, scope: str, name: str) -> _Answer | None:
+    def _in_scope(self, file: FileNames, reference: Reference, scope: str, name: str) -> _Answer | None:
         """What one scope around a reference says of a name; None when it says nothing."""
         around = file.qualified.get(scope, ())
         is_class = any(d.kind in _CLASSES for d in around)
@@ -445,22 +409,22 @@ class Resolver:
             )
         return None
 
-    def _bare_member(self, file: _File, owner: str, name: str) -> _Answer | None:
+    def _bare_member(self, file: FileNames, owner: str, name: str) -> _Answer | None:
         found: list[_Site] = []
         for site in self._owners(file, owner):
             found += self._member(site, name)
         return _Answer(tuple(dict.fromkeys(found)), _OWN, "member of the class around it") if found else None
 
-    def _declared_module(self, file: _File, name: str) -> _Answer | None:
+    def _declared_module(self, file: FileNames, name: str) -> _Answer | None:
         """`mod name;` of Rust: the file of that module."""
         if file.family != "rust" or not any(d.kind == "module" for d in file.members.get(("", name), ())):
             return None
         module = self.modules.find(file.path, f"self::{name}")
         return _Answer((_Bound(file.path, f"self::{name}", module),), _OWN, "module of this file")
 
-    def _imported(self, file: _File, reference: Reference, name: str) -> _Answer:
+    def _imported(self, file: FileNames, reference: Reference, name: str) -> _Answer:
         """What the imports of a file bind a name to, its stars last."""
-        rows = [row for row in file.imports.get(name, ()) if _is_visible(row.scope, reference.enclosing)]
+        rows = [row for row in file.imports.get(name, ()) if is_visible(row.scope, reference.enclosing)]
         targets: list[_Target] = []
         outside = False
         for row in rows[:MOST_CANDIDATES]:
@@ -475,7 +439,7 @@ class Resolver:
             return _LOCAL  # imported from a module that is here and does not define it as far as is known
         outside = False
         for row in file.stars:
-            if not _is_visible(row.scope, reference.enclosing):
+            if not is_visible(row.scope, reference.enclosing):
                 continue
             found, external = self._star(file.path, row.imported, name)
             targets += found
@@ -598,7 +562,7 @@ class Resolver:
             with self._finding(("export", *key)) as may_go_on:
                 before = self._cycles
                 found = self._exported(path, name, 0, set()) if may_go_on else ()
-                if self._cycles == before and len(self._exports) < _REMEMBERED:
+                if may_go_on and self._cycles == before and len(self._exports) < _REMEMBERED:
                     self._exports[key] = found
         return found
 
@@ -649,7 +613,7 @@ class Resolver:
         return ()
 
     def _passed_on(
-        self, file: _File, imported: Import, name: str, hops: int, seen: set[tuple[str, str]]
+        self, file: FileNames, imported: Import, name: str, hops: int, seen: set[tuple[str, str]]
     ) -> tuple[_Target, ...]:
         """What a file that is imported from imports itself under a name."""
         if not name or name == "*" or file.family in _NAMESPACED:
@@ -666,7 +630,7 @@ class Resolver:
                 return (beneath,)
         return tuple(targets)
 
-    def _script_export(self, file: _File, name: str) -> list[_Target]:
+    def _script_export(self, file: FileNames, name: str) -> list[_Target]:
         """`export default cart`, `export {cart as basket}`, `module.exports = cart`: read from the text."""
         text = "\n".join(self._text_lines(file.path))
         if len(text) > LONGEST_LINE * 500:
@@ -693,7 +657,7 @@ class Resolver:
 
     # What needs no import
 
-    def _without_import(self, file: _File, reference: Reference, name: str) -> _Answer:
+    def _without_import(self, file: FileNames, reference: Reference, name: str) -> _Answer:
         """Names of the same package, and of the files that a language shares its names with."""
         sites: list[_Site] = []
         if file.family in ("go", "swift"):
@@ -709,7 +673,7 @@ class Resolver:
             return _Answer(tuple(dict.fromkeys(sites)), _PACKAGE, "same package")
         return _NOTHING
 
-    def _in_own_namespaces(self, file: _File, name: str) -> list[_Site]:
+    def _in_own_namespaces(self, file: FileNames, name: str) -> list[_Site]:
         found: list[_Site] = []
         for space in file.namespaces:
             steps = space.split(".") if file.family == "csharp" else [space]
@@ -725,7 +689,7 @@ class Resolver:
                     found += [_Site(path, d) for d in self._file(path).members.get(("", name), ())]
         return found
 
-    def _in_pair(self, file: _File, name: str) -> list[_Site]:
+    def _in_pair(self, file: FileNames, name: str) -> list[_Site]:
         """`cart.c` beside `cart.h`, and what a header in turn includes is found by the stars already."""
         stem = file.path.rpartition(".")[0]
         found: list[_Site] = []
@@ -736,7 +700,7 @@ class Resolver:
 
     def _constant(self, enclosing: str, name: str) -> list[_Site]:
         """A constant of Ruby, from the innermost module outwards: any file may define it."""
-        wanted = [f"{scope}.{name}" for scope in _prefixes(enclosing)] + [name]
+        wanted = [f"{scope}.{name}" for scope in scopes_around(enclosing)] + [name]
         paths = self._files_defining(name)
         if len(paths) > _MOST_FILES_OF_NAME:
             return []
@@ -751,7 +715,7 @@ class Resolver:
 
     # Dotted names
 
-    def _dotted(self, file: _File, reference: Reference, chain: tuple[str, ...]) -> _Answer:
+    def _dotted(self, file: FileNames, reference: Reference, chain: tuple[str, ...]) -> _Answer:
         """`a.b.name`: what `a.b` is, then its member."""
         head = chain[0]
         if head in _SELVES | _BASES or self._is_receiver(file, reference, head):
@@ -781,7 +745,7 @@ class Resolver:
         return _LOCAL if all(isinstance(one, _Bound) for one in targets) else _NOTHING
 
     def _whole_path(
-        self, file: _File, reference: Reference, chain: tuple[str, ...], answer: _Answer
+        self, file: FileNames, reference: Reference, chain: tuple[str, ...], answer: _Answer
     ) -> _Answer:
         """A qualified name that needs no import: `com.shop.Cart.of`, `shop::Cart::of`."""
         if answer.local or file.family not in ("jvm", "csharp", "c", "php", "rust"):
@@ -822,7 +786,7 @@ class Resolver:
 
     # Members
 
-    def _of_self(self, file: _File, reference: Reference, chain: tuple[str, ...]) -> _Answer:
+    def _of_self(self, file: FileNames, reference: Reference, chain: tuple[str, ...]) -> _Answer:
         """A member of the class around a reference, or of its bases alone after `super`."""
         above = chain[0] in _BASES
         if (
@@ -845,14 +809,14 @@ class Resolver:
             return _Answer(tuple(dict.fromkeys(found)), _OWN, "member of the class around it")
         return _NOTHING
 
-    def _is_rust_path(self, file: _File, reference: Reference, chain: tuple[str, ...]) -> bool:
+    def _is_rust_path(self, file: FileNames, reference: Reference, chain: tuple[str, ...]) -> bool:
         if chain[0] == "super":
             return True
         lines = self._text_lines(file.path)
         line = lines[reference.line - 1] if 0 < reference.line <= len(lines) else ""
         return "self::" in line
 
-    def _is_receiver(self, file: _File, reference: Reference, word: str) -> bool:
+    def _is_receiver(self, file: FileNames, reference: Reference, word: str) -> bool:
         """Whether a word is what a Go method calls the value it is a method of."""
         if file.family != "go":
             return False
@@ -862,9 +826,9 @@ class Resolver:
         return False
 
     @staticmethod
-    def _owner(file: _File, reference: Reference) -> str:
+    def _owner(file: FileNames, reference: Reference) -> str:
         """Qualified name of the innermost class around a reference."""
-        for scope in _prefixes(reference.enclosing):
+        for scope in scopes_around(reference.enclosing):
             around = file.qualified.get(scope, ())
             if any(
                 one.kind in _CLASSES or (one.kind == "module" and file.family == "ruby") for one in around
@@ -874,7 +838,7 @@ class Resolver:
                 return scope.rpartition(".")[0]  # a method written outside its type
         return ""
 
-    def _owners(self, file: _File, owner: str) -> list[_Site]:
+    def _owners(self, file: FileNames, owner: str) -> list[_Site]:
         """The class of a qualified name as a file sees it."""
         own = [_Site(file.path, d) for d in file.qualified.get(owner, ()) if d.kind != "method"]
         if own and any(site.definition.kind != "extension" for site in own):
@@ -888,7 +852,7 @@ class Resolver:
         types = [t for t in answer.targets if isinstance(t, _Site) and t.definition.kind in _CLASSES]
         return [*own, *(site for site in types if site not in own)]
 
-    def _whole_type(self, file: _File, owner: str) -> _Answer:
+    def _whole_type(self, file: FileNames, owner: str) -> _Answer:
         """A class by its whole qualified name, wherever it stands: `void Cart::total()` in another file."""
         last = owner.rpartition(".")[2]
         paths = self._files_defining(last)
@@ -903,9 +867,9 @@ class Resolver:
         ]
         return _Answer(tuple(found[:MOST_CANDIDATES]), _PACKAGE, "")
 
-    def _typed(self, file: _File, reference: Reference, word: str) -> _Answer:
+    def _typed(self, file: FileNames, reference: Reference, word: str) -> _Answer:
         """A member of the type that the function around says its parameter has."""
-        for scope in _prefixes(reference.enclosing):
+        for scope in scopes_around(reference.enclosing):
             for one in file.qualified.get(scope, ()):
                 if one.kind not in _FUNCTIONS or not one.start_line <= reference.line <= one.end_line:
                     continue
@@ -922,7 +886,7 @@ class Resolver:
                 return _NOTHING
         return _NOTHING
 
-    def _named_type(self, file: _File, function: Definition, said: str) -> _Answer:
+    def _named_type(self, file: FileNames, function: Definition, said: str) -> _Answer:
         steps = re.split(r"::|\.", said)
         at = Reference(steps[0], "type", function.start_line, function.parent)
         answer = self._bare(file, at, steps[0])
@@ -995,7 +959,7 @@ class Resolver:
                 found += [_Site(path, d) for d in other.members.get((parent, name), ())]
         return found[:MOST_CANDIDATES]
 
-    def _shares_types(self, file: _File, other: str) -> bool:
+    def _shares_types(self, file: FileNames, other: str) -> bool:
         """Whether members of a type of `file` may stand in another file."""
         if file.family == "go":
             return file.path.rpartition("/")[0] == other.rpartition("/")[0]
@@ -1013,7 +977,7 @@ class Resolver:
             with self._finding(key) as may_go_on:
                 before = self._cycles
                 found = self._find_bases(site) if may_go_on else []
-                if self._cycles == before and len(self._bases_of) < _REMEMBERED:
+                if may_go_on and self._cycles == before and len(self._bases_of) < _REMEMBERED:
                     self._bases_of[key] = found
         return found
 
@@ -1037,7 +1001,7 @@ class Resolver:
             ]
         return found
 
-    def _base_in_module(self, file: _File, site: _Site, name: str) -> _Answer:
+    def _base_in_module(self, file: FileNames, site: _Site, name: str) -> _Answer:
         """`class Cart(models.Model)`: the columns keep `Model`, the references of that line what stands before."""
         for reference in self._references(file.path, name):
             near = site.definition.start_line <= reference.line <= site.definition.start_line + 20
@@ -1049,7 +1013,7 @@ class Resolver:
 
     # Names alone
 
-    def _by_name(self, file: _File, reference: Reference, *, dotted: bool) -> tuple[Candidate, ...]:
+    def _by_name(self, file: FileNames, reference: Reference, *, dotted: bool) -> tuple[Candidate, ...]:
         """Every definition of the name that could be meant, none when there are too many."""
         if not dotted and not self._has_global_names(file):
             return ()
@@ -1095,7 +1059,7 @@ class Resolver:
                 return ()
         return found
 
-    def _has_global_names(self, file: _File) -> bool:
+    def _has_global_names(self, file: FileNames) -> bool:
         """Whether a name that no import explains may still be one of this repository."""
         if file.family in _SCRIPTS:
             return not file.imports
@@ -1115,11 +1079,6 @@ def _candidates(sites: Sequence[_Site], confidence: float, reason: str, kind: st
     )
 
 
-def _keep(definitions: list[Definition], one: Definition) -> None:
-    if len(definitions) < _MOST_ALIKE:
-        definitions.append(one)
-
-
 def _same(one: Definition, other: Definition) -> bool:
     return one.qualified_name == other.qualified_name and one.start_line == other.start_line
 
@@ -1133,22 +1092,9 @@ def _speak(one: str, other: str) -> bool:
     return one == other or (one in _SCRIPTS and other in _SCRIPTS)
 
 
-def _prefixes(qualified: str) -> list[str]:
-    """`a.b.c`, `a.b`, `a`: the scopes around, innermost first."""
-    found: list[str] = []
-    while qualified and len(found) < _MAX_HOPS * 4:
-        found.append(qualified)
-        qualified = qualified.rpartition(".")[0]
-    return found
-
-
-def _is_visible(scope: str, enclosing: str) -> bool:
-    return not scope or enclosing == scope or enclosing.startswith(scope + ".")
-
-
-def _is_inner(file: _File, definition: Definition) -> bool:
+def _is_inner(file: FileNames, definition: Definition) -> bool:
     """Whether a definition stands inside a function: other files do not see it."""
-    scopes = _prefixes(definition.parent)
+    scopes = scopes_around(definition.parent)
     return any(d.kind in _FUNCTIONS for scope in scopes for d in file.qualified.get(scope, ()))
 
 
@@ -1161,87 +1107,3 @@ def _batches(rows: Iterable[tuple[str, str]], size: int) -> Iterator[list[tuple[
             batch = []
     if batch:
         yield batch
-
-
-# Imports as their file sees them
-
-
-def _scopes_of(imports: Sequence[Import], definitions: Sequence[Definition]) -> list[str]:
-    """For each import the function it stands in, "" for none. Both come in the order of the text."""
-    functions = sorted(
-        (d for d in definitions if d.kind in _FUNCTIONS and d.end_line > d.start_line), key=lambda d: d[3]
-    )
-    order = sorted(range(len(imports)), key=lambda at: imports[at].line)
-    scopes = [""] * len(imports)
-    around: list[Definition] = []
-    coming = 0
-    for at in order:
-        line = imports[at].line
-        while coming < len(functions) and functions[coming].start_line <= line:
-            while around and around[-1].end_line < functions[coming].end_line:
-                around.pop()
-            around.append(functions[coming])
-            coming += 1
-        while around and around[-1].end_line < line:
-            around.pop()
-        if around:
-            scopes[at] = around[-1].qualified_name
-    return scopes
-
-
-def _seen_from_file(file: _File, imported: Import, scope: str) -> _Binding:
-    """An import of an inline module of Rust names its modules from there; here it is as the file names them."""
-    if file.family != "rust" or not imported.module.startswith(("super", "self")):
-        return _Binding(imported, scope)
-    inline = [
-        d
-        for d in file.definitions
-        if d.kind == "module" and d.start_line <= imported.line <= d.end_line and d.end_line > d.start_line
-    ]
-    steps = imported.module.split("::")
-    for _ in inline:
-        if steps and steps[0] == "super":
-            steps = steps[1:]
-    module = "::".join(steps) if steps and steps[0] in ("super", "self") else "::".join(["self", *steps])
-    return _Binding(imported._replace(module=module), scope)
-
-
-def _brings_all(family: str, imported: Import) -> bool:
-    """Whether importing a module makes all its names seen: includes, usings, requires."""
-    if imported.name:
-        return False
-    if family in ("c", "csharp", "swift"):
-        return not imported.alias
-    return family == "ruby" or (family == "php" and imported.module.endswith((".php", ".inc")))
-
-
-def _local_names(family: str, imported: Import) -> tuple[str, ...]:
-    """The names that an import binds in its file."""
-    if imported.alias:
-        return () if imported.alias in (".", "_") else (imported.alias,)
-    if imported.name:
-        return () if imported.name == "*" else (imported.name,)
-    module = imported.module
-    match family:
-        case "python":
-            return (module.partition(".")[0],)
-        case "go":
-            return _go_names(module)
-        case "rust":
-            return (module.rpartition("::")[2],)
-        case "php":
-            return () if "." in module else (module.rpartition("\\")[2],)
-        case "jvm" | "swift":
-            return (module.rpartition(".")[2],)
-    return ()
-
-
-def _go_names(module: str) -> tuple[str, ...]:
-    """What a Go package is called when nothing says so: `yaml` of `gopkg.in/yaml.v3`, `x` of `x/v2`."""
-    steps = module.split("/")
-    last = steps[-1]
-    if len(steps) > 1 and re.fullmatch(r"v\d+", last):
-        last = steps[-2]
-    plain = re.sub(r"\.v\d+$", "", last)
-    names = {plain, plain.removeprefix("go-"), plain.removesuffix("-go"), plain.removesuffix(".go")}
-    return tuple(sorted(names | {plain.rpartition("-")[2]}))

@@ -616,3 +616,12 @@ def test_uses_beyond_two_thousand_references_are_cut_and_said_so() -> None:
     files["a.py"] = "def run(): pass\nrun()\n"
     snapshot = MemoryRepository().snapshot(files)
     assert not Resolver(snapshot).uses_of_definition("a.py", snapshot.definitions("a.py")[0]).cut
+
+
+def test_what_a_line_uses_is_known_only_when_it_is_sure() -> None:
+    snapshot = MemoryRepository().snapshot(PYTHON)
+    resolver = Resolver(snapshot)
+    assert [site.path for site in resolver.meant("app.py", "sink", 3) or ()] == ["shop/deeper.py"]
+    assert resolver.meant("shop/cart.py", "fetch", 16) == []  # of requests, which is not here
+    assert resolver.meant("tests/test_tool.py", "add", 3) is None  # by its name alone
+    assert resolver.meant("app.py", "sink", 99) is None
