@@ -437,6 +437,8 @@ class Resolver:
             return _EXTERNAL
         if rows:
             return _LOCAL  # imported from a module that is here and does not define it as far as is known
+        if file.family == "c" and not self._files_defining(name):
+            return _NOTHING  # includes give no name a second one: no need to walk them all
         outside = False
         for row in file.stars:
             if not is_visible(row.scope, reference.enclosing):
