@@ -24,6 +24,7 @@ from panlect.git.history import CoChange, Together
 from panlect.index.snapshot import Snapshot
 from panlect.search.graph import Edge, definitions_of, name_weight, uses_of
 from panlect.search.lexical import Lexical, lexical_of
+from panlect.search.resolve import Resolver
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -151,10 +152,13 @@ def _around(edge: Edge, reason: str, score: float, kind: str) -> _Place:
 
 def _used(asked: Asked, head: Snapshot) -> Iterator[_Place]:
     """The signatures of what the added lines use."""
+    resolver = Resolver(head)
+    resolver.read_ahead(near for near, _ in asked.used.values())
     for name, (near, line) in asked.used.items():
         if name in asked.changed_names or not name_weight(head, name):
             continue
-        for path, found in definitions_of(head, name, near)[:2]:
+        meant = resolver.meant(near, name, line)
+        for path, found in (definitions_of(head, name, near) if meant is None else meant)[:2]:
             reason = f"defines {found.qualified_name}, used in {near} line {line}"
             yield _Place(path, found.start_line, found.end_line, reason, _USED, "used", found.signature)
 

@@ -45,6 +45,19 @@ def test_what_the_change_uses_is_shown_by_its_signature(context: Context) -> Non
     assert item.reason == "defines charge, used in shop/pay.py line 5"
 
 
+def test_what_the_change_uses_is_what_it_imports_and_nothing_of_the_same_name(gathered: Gather) -> None:
+    base = {**BASE, "shop/aaa.py": "def charge(n):\n    return n\n"}
+    outside = NEW_PAY.replace("shop.card", "stripe")
+    shown = [
+        item.reason
+        for item in gathered(base, {**base, "shop/pay.py": NEW_PAY}).items
+        if item.path == "shop/aaa.py"
+    ]
+    assert not any(reason.startswith("defines charge") for reason in shown)
+    items = gathered(base, {**base, "shop/pay.py": outside}).items
+    assert not any(item.reason.startswith("defines charge") for item in items)
+
+
 def test_the_change_itself_comes_first(context: Context) -> None:
     assert context.items[0].path == "shop/pay.py"
     assert [item.score for item in context.items] == sorted((i.score for i in context.items), reverse=True)
