@@ -80,7 +80,7 @@ def build(
     keys = keyring.load(settings.reveal("secret_key"), settings.data_dir / "secret.key")
     counted = metrics or Metrics()
     connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
-    search = HostedSearch(url, embedder, settings.data_dir / "segments")
+    search = HostedSearch(db.app_url, embedder, settings.data_dir / "segments")
     return Services(settings, db, keys, connections, counted, search, embedder, submit_bulk)
 
 

@@ -58,7 +58,7 @@ async def search(
     request: Request,
     who: Reader,
     repository: Annotated[
-        list[UUID], Query(min_length=1, max_length=50, description="Id of a repository; may be repeated")
+        list[UUID], Query(min_length=1, max_length=32, description="Id of a repository; may be repeated")
     ],
     q: Annotated[str, Query(min_length=1, max_length=2000, description="Words, names, or a question")],
     k: Annotated[int, Query(ge=1, le=100)] = 10,

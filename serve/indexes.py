@@ -121,7 +121,7 @@ async def _with_store(request: Request, organisation_id: UUID, read: Callable[[P
     """What `read` says, asked in a thread on a connection of its own."""
 
     def asked() -> T:
-        with PostgresStore(services(request).db.url, organisation_id) as store:
+        with PostgresStore(services(request).db.app_url, organisation_id) as store:
             return read(store)
 
     return await asyncio.to_thread(asked)

@@ -39,8 +39,9 @@ class Database:
         self, url: str, *, app_url: str | None = None, system_url: str | None = None, pool_size: int = 8
     ) -> None:
         self.url = url
+        self.app_url = app_url or url
         self.system_url = system_url or url
-        self._urls = {APP_ROLE: app_url or url, SYSTEM_ROLE: system_url or url}
+        self._urls = {APP_ROLE: self.app_url, SYSTEM_ROLE: self.system_url}
         self._pool_size = pool_size
         self._pools: dict[str, AsyncConnectionPool[AsyncConnection[Any]]] = {}
         self._opening = asyncio.Lock()

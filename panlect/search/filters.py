@@ -25,7 +25,7 @@ KINDS = frozenset(
         "extension",
     }
 )
-_MAX_PATTERNS = 50
+_MAX_PATTERNS = 10  # each is tried on every path of every repository that is asked
 _LONGEST_PATTERN = 500
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _EMBED_S = 10.0  # for a question; the first one of a model waits until it is loaded
-_WARM = 8  # repositories
+_WARM = 32  # repositories; the columns of large ones are mapped, and the system's to give back
 _STORES = 8  # organisations with an open connection
 _MOST_OVERLAID = 0.25  # of the files: beyond that a snapshot is made anew
 
