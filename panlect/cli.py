@@ -346,10 +346,7 @@ def _print_index(answer: dict[str, Any], *, files: bool) -> None:
         print(f"  {count:>7}  skipped: {printable(reason)}")
     if answer["cut"]:
         print(f"  not all of it: {printable(answer['cut'])}")
-    print(
-        f"{answer['analysed']} analysed now, {read - answer['analysed']} known before | {answer['seconds']:.1f} s",
-        file=sys.stderr,
-    )
+    print(f"{answer['analysed']} contents analysed | {answer['seconds']:.1f} s", file=sys.stderr)
 
 
 _VERBS = {"defines": "defined", "uses": "used", "extends": "extended", "mentions": "mentioned"}
