@@ -74,6 +74,7 @@ async def index_commit(services: Services, lease: Lease) -> None:
             await services.submit_bulk(
                 lease.run.id,
                 lease.run.attempt,
+                lease.token,
                 limit=settings.bulk_limit,
                 timeout_s=settings.bulk_timeout_s,
                 wanted=wanted,

@@ -1,4 +1,4 @@
-"""Bulk indexing as Ray jobs: one submission an attempt, never more at a time than allowed, and how each ended.
+"""Bulk indexing as Ray jobs: one for each lease of a run, never more at a time than allowed, and how each ended.
 
 Ray's record of a job dies with its head; the run in Postgres is the truth, the job's id only a column of it.
 """
@@ -25,15 +25,18 @@ _RUNNING = ("PENDING", "RUNNING")
 Wanted = Callable[[], Awaitable[None]]
 
 
-async def submit(run_id: UUID, attempt: int, *, limit: int, timeout_s: float, wanted: Wanted) -> str:
+async def submit(
+    run_id: UUID, attempt: int, lease: UUID, *, limit: int, timeout_s: float, wanted: Wanted
+) -> str:
     """Run the index job of a run to its end and return Ray's id of it.
 
-    The same attempt again attaches to the job that is there. `wanted` raises when nobody wants the job any
-    more: it is stopped then, and the error goes on. Raises PanlectError when the job failed, was stopped, or
-    ran longer than `timeout_s` seconds (then it is stopped).
+    `lease` is in the id: a run that was given back counts its attempts anew, and would find the job that it
+    stopped itself. `wanted` raises when nobody wants the job any more: it is stopped then, and the error goes
+    on. Raises PanlectError when the job failed, was stopped, or ran longer than `timeout_s` seconds (then it
+    is stopped).
     """
     client = await asyncio.to_thread(_client)
-    submission_id = f"index-{run_id}-{attempt}"
+    submission_id = f"index-{run_id}-{attempt}-{lease.hex[:8]}"
     deadline = time.monotonic() + timeout_s
     while await asyncio.to_thread(_others, client, submission_id) >= limit:
         await wanted()
