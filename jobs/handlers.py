@@ -58,7 +58,7 @@ def handlers(services: Services) -> Handlers:
 async def index_commit(services: Services, lease: Lease) -> None:
     """Few changed files: right here. Many, or where it is asked for: one Ray job, waited for."""
     settings = services.settings
-    subject = await find_subject(services.db, lease.run.id)
+    subject = await find_subject(services.db, lease.run.id, lease.token)
     if await is_overtaken(services.db, subject):
         await note_progress(services.db, subject, {"skipped": "a newer commit is indexed"})
         return

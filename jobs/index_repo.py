@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         if given.run:
-            return asyncio.run(_index_run(given.run))
+            return asyncio.run(_index_run(given.run, given.lease))
         shard, of = given.shard
         wanted = Wanted(given.organisation, given.repo or "", shard, of, given.ref)
         return asyncio.run(_index_all(wanted))
@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--run", type=UUID, help="id of an index run (the server's own way)")
+    parser.add_argument(
+        "--lease", type=UUID, help="with --run: the lease to work under; no more is done once it is lost"
+    )
     what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
     what.add_argument("--all", action="store_true", help="every connected repository")
     parser.add_argument(
@@ -100,11 +103,11 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(part), int(of)
 
 
-async def _index_run(run_id: UUID) -> int:
+async def _index_run(run_id: UUID, lease: UUID | None) -> int:
     """The job of a run that the server's worker holds and waits for."""
     services = await wiring.opened(load())
     try:
-        await _index(services, await find_subject(services.db, run_id))
+        await _index(services, await find_subject(services.db, run_id, lease))
     finally:
         await services.close()
     return 0
@@ -165,7 +168,7 @@ async def _index_one(
         run, _ = await create_run(connection, organisation_id, new, wake_run)
 
     async def execute(lease: Lease) -> None:
-        await _index(services, await find_subject(services.db, lease.run.id))
+        await _index(services, await find_subject(services.db, lease.run.id, lease.token))
 
     lease_s = services.settings.lease_s
     with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ _NOTED_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class IndexSubject:
-    """A commit of a connected repository to index."""
+    """A commit of a connected repository to index; `lease` is the one under which this process does it."""
 
     run_id: UUID
     organisation_id: UUID
@@ -34,9 +34,10 @@ class IndexSubject:
     default_branch: str
     commit_sha: str
     detail: Mapping[str, Any]
+    lease: UUID | None = None
 
 
-async def find_subject(db: Database, run_id: UUID) -> IndexSubject:
+async def find_subject(db: Database, run_id: UUID, lease: UUID | None = None) -> IndexSubject:
     """What the index run `run_id` is about. Raises BadInputError when there is no such run."""
     from psycopg.rows import class_row
 
@@ -47,7 +48,7 @@ async def find_subject(db: Database, run_id: UUID) -> IndexSubject:
         raise BadInputError(
             f"There is no index run {run_id}.", fix="Take the id from GET /api/v1/runs?kind=index."
         )
-    return subject
+    return replace(subject, lease=lease)
 
 
 async def is_overtaken(db: Database, subject: IndexSubject) -> bool:
@@ -65,19 +66,21 @@ async def is_overtaken(db: Database, subject: IndexSubject) -> bool:
 async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[str, object]) -> None:
     """Merge `progress` into the run's detail, where pages and the API read it.
 
-    Raises RunCancelledError when the run is not running any more: nobody wants the rest of the work.
+    Raises RunCancelledError when the run is not running any more, or was given to another worker since: nobody
+    wants the rest of the work.
     """
     from psycopg.types.json import Jsonb
 
     values = {
         "organisation_id": subject.organisation_id,
         "run_id": subject.run_id,
+        "lease": subject.lease,
         "progress": Jsonb(dict(progress)),
     }
     async with db.organisation(subject.organisation_id) as connection:
         row = await (await connection.execute(query("index.note_progress"), values)).fetchone()
     if row is None:
-        raise RunCancelledError(f"Run {subject.run_id} was ended while it worked.")
+        raise RunCancelledError(f"Run {subject.run_id} was ended or given to another while it worked.")
 
 
 class Pace:

@@ -43,7 +43,12 @@ class Client:
     def list_jobs(self) -> list[Any]:
         running = self.others.pop(0) if len(self.others) > 1 else self.others[0]
         return [
-            SimpleNamespace(submission_id=one, status=SimpleNamespace(value="RUNNING")) for one in running
+            SimpleNamespace(
+                submission_id=one,
+                status=SimpleNamespace(value="RUNNING"),
+                metadata={"run": str(RUN)} if str(RUN) in one else {},
+            )
+            for one in running
         ]
 
     def stop_job(self, submission_id: str) -> None:
@@ -71,7 +76,7 @@ async def test_a_job_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> 
     client = Client()
     assert await submit(monkeypatch, client) == ID
     assert client.submitted[0]["submission_id"] == ID
-    assert client.submitted[0]["entrypoint"].endswith(f"-m jobs.index_repo --run {RUN}")
+    assert client.submitted[0]["entrypoint"].endswith(f"-m jobs.index_repo --run {RUN} --lease {LEASE}")
 
 
 async def test_no_more_jobs_run_at_a_time_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +133,11 @@ async def test_a_run_that_was_given_back_gets_a_job_of_its_own(monkeypatch: pyte
     client.states = ["RUNNING", "SUCCEEDED"]
     assert await submit(monkeypatch, client, lease=NEXT_LEASE) == NEXT_ID  # the same attempt, after a restart
     assert (client.stopped, [one["submission_id"] for one in client.submitted]) == ([ID], [ID, NEXT_ID])
+
+
+async def test_a_job_that_a_killed_worker_left_behind_is_ended_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [["index-a", ID], ["index-a", ID], ["index-a"]]
+    client = Client(others=others)
+    assert await submit(monkeypatch, client, lease=NEXT_LEASE) == NEXT_ID
+    assert client.stopped == [ID]  # once, and nobody else's
+    assert len(client.others) == 1, "waited for until it was gone"
