@@ -13,14 +13,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from uuid import UUID
 
+from jobs.ray_jobs import join_cluster
+from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
-from panlect.db.sql import query
-from panlect.errors import BadInputError, PanlectError
+from panlect.errors import PanlectError
 from panlect.faults import fault
 from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
 from panlect.index.models import key_of
@@ -37,35 +37,13 @@ from pipelines.bulk_index import Source, analyse_blobs, embed_chunks
 _POLL_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line asks for."""
-
-    organisation: str
-    full_name: str  # "" for every repository
-    shard: int
-    of: int
-    ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectedRepository:
-    """A repository to index."""
-
-    id: UUID
-    connection_id: UUID
-    full_name: str
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Index what is asked for; 0 when all of it is indexed."""
     given = _parser().parse_args(arguments)
     try:
         if given.run:
             return asyncio.run(_index_run(given.run, given.lease))
-        shard, of = given.shard
-        wanted = Wanted(given.organisation, given.repo or "", shard, of, given.ref)
-        return asyncio.run(_index_all(wanted))
+        return asyncio.run(_index_all(wanted_of(given), given.ref))
     except PanlectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -76,31 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m jobs.index_repo",
         description="Index repositories in bulk on this Ray cluster. What is indexed already costs nothing.",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = add_options(parser)
     what.add_argument("--run", type=UUID, help="id of an index run (the server's own way)")
     parser.add_argument(
         "--lease", type=UUID, help="with --run: the lease to work under; no more is done once it is lost"
     )
-    what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
-    what.add_argument("--all", action="store_true", help="every connected repository")
-    parser.add_argument(
-        "--shard",
-        type=shard_of,
-        default=(0, 1),
-        metavar="I/N",
-        help="with --all: the I-th of N parts, from 0",
-    )
     parser.add_argument("--ref", default="", help="a branch to index beside the default one")
-    parser.add_argument("--organisation", default="default", metavar="SLUG", help="whose repositories")
     return parser
-
-
-def shard_of(text: str) -> tuple[int, int]:
-    """`0/4` as (0, 4). Raises ArgumentTypeError for anything else."""
-    part, _, of = text.partition("/")
-    if not (part.isdigit() and of.isdigit() and int(part) < int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N with I from 0 to N-1, as in 0/4")
-    return int(part), int(of)
 
 
 async def _index_run(run_id: UUID, lease: UUID | None) -> int:
@@ -113,45 +73,21 @@ async def _index_run(run_id: UUID, lease: UUID | None) -> int:
     return 0
 
 
-async def _index_all(wanted: Wanted) -> int:
+async def _index_all(wanted: Wanted, ref: str) -> int:
     """Each repository as a run of its own, worked on here, one after the other."""
     services = await wiring.opened(load())
     try:
         organisation_id, repositories = await connected(services, wanted)
-        failed = 0
-        for number, one in enumerate(repositories, start=1):
-            print(f"[{number}/{len(repositories)}] {one.full_name}", flush=True)
-            status, said = await _index_one(services, organisation_id, one, wanted.ref)
-            print(f"[{number}/{len(repositories)}] {one.full_name}: {status} {said}".rstrip(), flush=True)
-            failed += status is not RunStatus.DONE
+
+        async def index(one: ConnectedRepository) -> tuple[bool, str]:
+            status, said = await _index_one(services, organisation_id, one, ref)
+            return status is RunStatus.DONE, f"{status} {said}"
+
+        failed = await one_by_one(repositories, index)
         print(f"{len(repositories) - failed} indexed, {failed} failed", flush=True)
     finally:
         await services.close()
     return 1 if failed else 0
-
-
-async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[ConnectedRepository]]:
-    """The organisation and its repositories that are meant. Raises BadInputError when there are none such."""
-    async with services.db.system() as connection:
-        cursor = await connection.execute(query("index.find_organisation"), {"slug": wanted.organisation})
-        row = await cursor.fetchone()
-    if row is None or row[0] is None:
-        raise BadInputError(
-            f"There is no organisation {wanted.organisation!r}.", fix="Give its slug with --organisation."
-        )
-    values = {
-        "organisation_id": row[0],
-        "full_name": wanted.full_name,
-        "shard": wanted.shard,
-        "of": wanted.of,
-    }
-    async with services.db.organisation(row[0]) as connection:
-        rows = await (await connection.execute(query("index.repositories"), values)).fetchall()
-    if not rows and wanted.full_name:
-        raise BadInputError(
-            f"{wanted.full_name} is not connected.", fix="Connect it first: POST /api/v1/repositories."
-        )
-    return row[0], [ConnectedRepository(*one) for one in rows]
 
 
 async def _index_one(
@@ -233,10 +169,7 @@ async def _index(services: Services, subject: IndexSubject) -> None:
 
 
 def _index_in_bulk(services: Services, subject: IndexSubject, loop: asyncio.AbstractEventLoop) -> None:
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    join_cluster()
 
     def note(**progress: object) -> None:
         asyncio.run_coroutine_threadsafe(note_progress(services.db, subject, progress), loop).result()

@@ -25,6 +25,14 @@ _RUNNING = ("PENDING", "RUNNING")
 Wanted = Callable[[], Awaitable[None]]
 
 
+def join_cluster() -> None:
+    """Make this process a driver of the cluster that it runs on; nothing when it is one."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(address="auto", log_to_driver=False, configure_logging=False)
+
+
 async def submit(
     run_id: UUID, attempt: int, lease: UUID, *, limit: int, timeout_s: float, wanted: Wanted
 ) -> str:

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobs.index_repo import Wanted, connected, shard_of
+from jobs.ray_jobs import join_cluster
+from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
 from panlect import wiring
 from panlect.errors import PanlectError
 from panlect.index import models, snapshots, vectors
@@ -45,11 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         query_prompt=given.query_prompt,
         document_prompt=given.document_prompt,
     )
-    shard, of = given.shard
-    wanted = Wanted(given.organisation, given.repo or "", shard, of, "")
     try:
         change = Change(spec, models.key_of(spec), not given.no_switch, given.drop_old)
-        return asyncio.run(_reembed_all(wanted, change))
+        return asyncio.run(_reembed_all(wanted_of(given), change))
     except PanlectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -67,19 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dimension", type=int, default=0, help="numbers of a vector; 0: the model's own")
     parser.add_argument("--query-prompt", default="", help="what the model wants before a query")
     parser.add_argument("--document-prompt", default="", help="what the model wants before code")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
-    what.add_argument("--all", action="store_true", help="every connected repository")
-    parser.add_argument(
-        "--shard", type=shard_of, default=(0, 1), metavar="I/N", help="with --all: part I of N, from 0"
-    )
+    add_options(parser)
     parser.add_argument(
         "--no-switch", action="store_true", help="only fill in; search goes on with the old vectors"
     )
     parser.add_argument(
         "--drop-old", action="store_true", help="forget the vectors of the model that was searched"
     )
-    parser.add_argument("--organisation", default="default", metavar="SLUG", help="whose repositories")
     return parser
 
 
@@ -87,20 +80,19 @@ async def _reembed_all(wanted: Wanted, change: Change) -> int:
     services = await wiring.opened(load())
     try:
         organisation_id, repositories = await connected(services, wanted)
-        for number, one in enumerate(repositories, start=1):
-            said = await asyncio.to_thread(_reembed, services, organisation_id, one.id, change)
-            print(f"[{number}/{len(repositories)}] {one.full_name}: {said}", flush=True)
+
+        async def reembed(one: ConnectedRepository) -> tuple[bool, str]:
+            return True, await asyncio.to_thread(_reembed, services, organisation_id, one.id, change)
+
+        failed = await one_by_one(repositories, reembed)
     finally:
         await services.close()
-    return 0
+    return 1 if failed else 0
 
 
 def _reembed(services: Services, organisation_id: UUID, repository_id: UUID, change: Change) -> str:
     """One repository, from what is missing to the switch; in words."""
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    join_cluster()
     with PostgresStore(services.db.url, organisation_id) as store:
         active = snapshots.active(store, repository_id)
         if active is None:
