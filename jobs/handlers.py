@@ -12,7 +12,7 @@ from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
 from panlect.index.analyse import AnalysisRun
 from panlect.index.commit import Active, Plan, activate, analysed, fill_vectors, keep, plan_commit
-from panlect.index.runs import IndexSubject, find_subject, is_overtaken, mirror_of, note_progress
+from panlect.index.runs import OVERTAKEN, IndexSubject, find_subject, is_overtaken, mirror_of, note_progress
 from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
 from panlect.metrics import RUNS
@@ -60,7 +60,7 @@ async def index_commit(services: Services, lease: Lease) -> None:
     settings = services.settings
     subject = await find_subject(services.db, lease.run.id, lease.token)
     if await is_overtaken(services.db, subject):
-        await note_progress(services.db, subject, {"skipped": "a newer commit is indexed"})
+        await note_progress(services.db, subject, OVERTAKEN)
         return
     mirror = await mirror_of(services.connections, services.mirrors, subject)
     with PostgresStore(services.db.url, subject.organisation_id) as store:

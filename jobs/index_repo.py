@@ -17,14 +17,31 @@ from collections.abc import Callable
 from uuid import UUID
 
 from jobs.ray_jobs import join_cluster
-from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
+from jobs.repositories import (
+    ConnectedRepository,
+    StuckError,
+    Wanted,
+    add_options,
+    connected,
+    one_by_one,
+    wanted_of,
+)
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.errors import PanlectError
 from panlect.faults import fault
 from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
 from panlect.index.models import key_of
-from panlect.index.runs import IndexSubject, Pace, find_subject, mirror_of, note_progress
+from panlect.index.runs import (
+    OVERTAKEN,
+    IndexSubject,
+    Pace,
+    RunNotes,
+    find_subject,
+    is_overtaken,
+    mirror_of,
+    note_progress,
+)
 from panlect.index.store import PostgresStore
 from panlect.ledger.leases import Heartbeat
 from panlect.ledger.runs import Lease, RunStatus, create_run, find_run
@@ -35,6 +52,7 @@ from panlect.wiring import Services
 from pipelines.bulk_index import Source, analyse_blobs, embed_chunks
 
 _POLL_S = 1.0
+_LEAVES_WITHIN_S = 10.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,7 +113,8 @@ async def _index_one(
 ) -> tuple[RunStatus, str]:
     """A run for the newest commit, worked on under a lease; one that a worker took first is waited for.
 
-    Raises PanlectError when an earlier run of the repository holds it up for longer than an index may take.
+    Raises PanlectError when an earlier run of the repository holds it up for longer than an index may take,
+    StuckError when the index took longer itself and could not be ended.
     """
     async with services.connections.client(organisation_id, one.connection_id) as client:
         branch = await (client.branch(one.full_name, ref) if ref else client.default_branch(one.full_name))
@@ -103,8 +122,14 @@ async def _index_one(
     async with services.db.organisation(organisation_id) as connection:
         run, _ = await create_run(connection, organisation_id, new, wake_run)
 
+    stuck: list[StuckError] = []
+
     async def execute(lease: Lease) -> None:
-        await _index(services, await find_subject(services.db, lease.run.id, lease.token))
+        try:
+            await _index(services, await find_subject(services.db, lease.run.id, lease.token))
+        except StuckError as error:
+            stuck.append(error)
+            raise
 
     lease_s = services.settings.lease_s
     with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
@@ -118,6 +143,8 @@ async def _index_one(
                     fix="See GET /api/v1/runs?kind=index; cancel it, or start a worker if its process is gone.",
                 )
             await work_on(place, run.id)  # returns at once while another run of this repository is at work
+            if stuck:
+                raise stuck[0]
             await asyncio.sleep(_POLL_S)
     return ended
 
@@ -140,9 +167,14 @@ async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tup
 async def _index(services: Services, subject: IndexSubject) -> None:
     """The bulk pipeline in a thread of its own, never longer than it may take.
 
-    Ray Data waits for resources without a word: only a clock outside of it can tell that nothing happens.
+    Ray Data waits for resources without a word: only a clock outside of it can tell that nothing happens, and
+    a thread that waits there may never hear that it is to stop (StuckError).
     """
+    if await is_overtaken(services.db, subject):
+        await note_progress(services.db, subject, OVERTAKEN)
+        return
     loop = asyncio.get_running_loop()
+    notes = RunNotes(services.db, subject)
     done: asyncio.Future[None] = loop.create_future()
 
     def settle(error: BaseException | None) -> None:
@@ -152,70 +184,72 @@ async def _index(services: Services, subject: IndexSubject) -> None:
     def work() -> None:
         error: BaseException | None = None
         try:
-            _index_in_bulk(services, subject, loop)
+            _index_in_bulk(services, subject, notes)
         except Exception as caught:  # noqa: BLE001 - the edge of a thread: raised again where it is awaited
             error = caught
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, error)
 
-    threading.Thread(target=work, name="bulk-index", daemon=True).start()
+    thread = threading.Thread(target=work, name="bulk-index", daemon=True)
+    thread.start()
     try:
         await asyncio.wait_for(done, services.settings.bulk_timeout_s)
     except TimeoutError:
-        raise PanlectError(
+        notes.leave()
+        await asyncio.to_thread(thread.join, _LEAVES_WITHIN_S)
+        kind = StuckError if thread.is_alive() else PanlectError
+        raise kind(
             "The bulk index took longer than it may.",
             fix="Raise PANLECT_BULK_TIMEOUT_S, or see whether the cluster has room. A rerun goes on from here.",
         ) from None
+    finally:
+        notes.leave()
 
 
-def _index_in_bulk(services: Services, subject: IndexSubject, loop: asyncio.AbstractEventLoop) -> None:
+def _index_in_bulk(services: Services, subject: IndexSubject, notes: RunNotes) -> None:
     join_cluster()
-
-    def note(**progress: object) -> None:
-        asyncio.run_coroutine_threadsafe(note_progress(services.db, subject, progress), loop).result()
-
-    connecting = mirror_of(services.connections, services.mirrors, subject)
-    mirror = asyncio.run_coroutine_threadsafe(connecting, loop).result()
+    mirror = notes.ask(mirror_of(services.connections, services.mirrors, subject))
     source = Source(subject.run_id, subject.organisation_id, subject.repository_id)
     ref = str(subject.detail.get("ref", ""))
     with PostgresStore(services.db.url, subject.organisation_id) as store:
         plan = plan_commit(mirror, subject.commit_sha, store)
-        note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
-        analyse_blobs(plan.unseen, source, _paced("analysing", len(plan.unseen), "analysed", note))
+        notes.note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
+        analyse_blobs(plan.unseen, source, _paced("analysing", len(plan.unseen), "analysed", notes))
+        if not notes.may_activate():
+            return
         active = activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
-        note(searchable=True, chunks=active.chunks)
-        _embed(services, store, source, active, note)
+        notes.note(searchable=True, chunks=active.chunks)
+        _embed(services, store, source, active, notes)
 
 
-def _embed(
-    services: Services, store: PostgresStore, source: Source, active: Active, note: Callable[..., None]
-) -> None:
+def _embed(services: Services, store: PostgresStore, source: Source, active: Active, notes: RunNotes) -> None:
     from panlect.index import snapshots
 
     spec = wiring.embedding_spec(services.settings)
     key = key_of(spec)
     missing = unembedded(store, source.repository_id, active, key)
     before = active.chunks - len(missing)
-    paced = _paced("embedding", len(missing), "embedded", note)
+    paced = _paced("embedding", len(missing), "embedded", notes)
 
     def made(count: int) -> None:
         snapshots.note_embedded(store, active.snapshot.id, before + count)
         paced(count)
 
-    note(vectors=before)
+    notes.note(vectors=before)
     embed_chunks(missing, spec, wiring.embedding_endpoint(services.settings), source, made)
     embedded(store, source.repository_id, key)
-    note(vectors=before + len(missing), embedded=len(missing), stage="done", left_s=0)
+    notes.note(vectors=before + len(missing), embedded=len(missing), stage="done", left_s=0)
 
 
-def _paced(stage: str, total: int, name: str, note: Callable[..., None]) -> Callable[[int], None]:
+def _paced(stage: str, total: int, name: str, notes: RunNotes) -> Callable[[int], None]:
     pace = Pace(stage, total)
 
     def progress(done: int) -> None:
         fault(f"index.after_{name}")
+        notes.wanted()
         said = pace.at(done)
         if said is not None:
-            note(**said, **{name: done})
+            notes.note(**said, **{name: done})
             rest = f", {said['left_s']:.0f} s left" if said["left_s"] else ""
             print(f"{stage} {done} of {total}, {said['per_s']} a second{rest}", flush=True)
 

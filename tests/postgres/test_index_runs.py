@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from jobs import index_repo
 from panlect import queue
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
 from panlect.db.pool import Database
-from panlect.index.runs import IndexSubject, note_progress
+from panlect.index.runs import IndexSubject, RunNotes, is_overtaken, note_progress
 from panlect.ledger import runs
 from panlect.ledger.runs import Lease, RunCancelledError
 from panlect.review.sync import new_index
@@ -47,6 +50,18 @@ async def claimed(db: Database, repository_id: UUID, commit: str, ref: str = "")
     return lease
 
 
+async def given_back(db: Database, lease: Lease) -> Lease:
+    async with db.organisation(ORG) as connection:
+        await runs.release(connection, lease)
+    return lease
+
+
+async def reclaimed(db: Database, lease: Lease) -> Lease:
+    again = await runs.claim(db, lease.run.id, lease_s=60, worker="w")
+    assert again is not None
+    return again
+
+
 async def end(db: Database, lease: Lease) -> None:
     async with db.organisation(ORG) as connection:
         await runs.finish(connection, lease, runs.RunStatus.DONE)
@@ -76,3 +91,33 @@ async def test_progress_is_noted_under_the_lease_of_the_run_alone(db: Database, 
     await end(db, lease)
     with pytest.raises(RunCancelledError):
         await note_progress(db, subject_of(lease, lease.token), {"analysed": 3})
+
+
+async def test_a_run_behind_a_newer_commit_activates_nothing(db: Database, repository_id: UUID) -> None:
+    older = await given_back(db, await claimed(db, repository_id, "a" * 40))
+    await end(db, await claimed(db, repository_id, "b" * 40))
+    lease = await reclaimed(db, older)
+    notes = RunNotes(db, subject_of(lease, lease.token))
+    assert not await asyncio.to_thread(notes.may_activate, analysed=7)
+    noted = await detail(db, lease)
+    assert (noted["analysed"], noted["skipped"]) == (7, "a newer commit is indexed")
+
+
+async def test_a_newer_commit_of_another_branch_overtakes_nobody(db: Database, repository_id: UUID) -> None:
+    older = await given_back(db, await claimed(db, repository_id, "a" * 40))
+    await end(db, await claimed(db, repository_id, "b" * 40, ref="next"))
+    assert not await is_overtaken(db, subject_of(older, None))
+
+
+async def test_a_job_behind_a_newer_commit_analyses_nothing(
+    db: Database, repository_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = await given_back(db, await claimed(db, repository_id, "a" * 40))
+    await end(db, await claimed(db, repository_id, "b" * 40))
+    lease = await reclaimed(db, older)
+    begun: list[Any] = []
+    monkeypatch.setattr(index_repo, "_index_in_bulk", lambda *given: begun.append(given))
+    services: Any = SimpleNamespace(db=db, settings=SimpleNamespace(bulk_timeout_s=60.0))
+    await index_repo._index(services, subject_of(lease, lease.token))
+    assert begun == []
+    assert "skipped" in await detail(db, lease)

@@ -73,8 +73,9 @@ where organisation_id = %(organisation_id)s and id = %(run_id)s and status = 'ru
   and (%(lease)s::uuid is null or lease_token = %(lease)s::uuid) returning id
 
 -- name: later_index_done
--- A run that was given back must not activate its older commit after a newer one.
+-- A run that was given back must not activate its older commit after a newer one of its branch.
 select exists (
     select from run later join run mine on mine.id = %(run_id)s
     where later.organisation_id = %(organisation_id)s and later.repository_id = %(repository_id)s
-      and later.kind = 'index' and later.status = 'done' and later.created_at > mine.created_at)
+      and later.kind = 'index' and later.status = 'done' and later.created_at > mine.created_at
+      and coalesce(later.detail->>'ref', '') = coalesce(mine.detail->>'ref', ''))
