@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 
 from jobs.tasks import Handlers
-from panlect.errors import PanlectError
+from panlect.errors import ConfigurationError, EmbeddingError, PanlectError
 from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
 from panlect.index.analyse import AnalysisRun
@@ -32,6 +32,7 @@ from panlect.index.runs import (
     find_subject,
     is_overtaken,
     mirror_of,
+    models_to_fill,
     note_progress,
 )
 from panlect.index.store import PostgresStore
@@ -131,7 +132,7 @@ async def _index_here(
         return
     await note_progress(services.db, subject, {"searchable": True, "chunks": active.chunks})
     if services.embedder is not None:
-        made = await _embed(services, subject, store, active, embedding_spec(services.settings))
+        made = await _embed_by_all(services, subject, store, active)
         await note_progress(services.db, subject, {"vectors": active.chunks, "embedded": made})
     await note_progress(services.db, subject, {"stage": "done", "left_s": 0})
 
@@ -159,6 +160,22 @@ async def _in_thread(work: Callable[[], Active | None], notes: RunNotes) -> Acti
         with contextlib.suppress(TimeoutError, PanlectError):
             await asyncio.wait_for(working, _LEAVES_WITHIN_S)
         raise
+
+
+async def _embed_by_all(
+    services: Services, subject: IndexSubject, store: PostgresStore, active: Active
+) -> int:
+    """Fill in the vectors of every model that needs them; how many were made."""
+    configured = embedding_spec(services.settings)
+    made = 0
+    for spec in await asyncio.to_thread(models_to_fill, store, subject.repository_id, configured):
+        try:
+            made += await _embed(services, subject, store, active, spec)
+        except (ConfigurationError, EmbeddingError) as error:
+            if spec == configured:
+                raise
+            await note_progress(services.db, subject, {"not_embedded": {spec.name: error.what}})
+    return made
 
 
 async def _embed(

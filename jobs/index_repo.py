@@ -28,10 +28,10 @@ from jobs.repositories import (
 )
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
-from panlect.errors import PanlectError
+from panlect.errors import ConfigurationError, PanlectError
 from panlect.faults import fault
 from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
-from panlect.index.models import key_of
+from panlect.index.models import ModelSpec, key_of
 from panlect.index.runs import (
     OVERTAKEN,
     IndexSubject,
@@ -40,6 +40,7 @@ from panlect.index.runs import (
     find_subject,
     is_overtaken,
     mirror_of,
+    models_to_fill,
     note_progress,
 )
 from panlect.index.store import PostgresStore
@@ -219,13 +220,35 @@ def _index_in_bulk(services: Services, subject: IndexSubject, notes: RunNotes) -
             return
         active = activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
         notes.note(searchable=True, chunks=active.chunks)
-        _embed(services, store, source, active, notes)
+        _embed_by_all(services, store, source, active, notes)
 
 
-def _embed(services: Services, store: PostgresStore, source: Source, active: Active, notes: RunNotes) -> None:
+def _embed_by_all(
+    services: Services, store: PostgresStore, source: Source, active: Active, notes: RunNotes
+) -> None:
+    """Fill in the vectors of every model that needs them."""
+    configured = wiring.embedding_spec(services.settings)
+    made = 0
+    for spec in models_to_fill(store, source.repository_id, configured):
+        try:
+            made += _embed(services, spec, store, source, active, notes)
+        except ConfigurationError as error:  # the searched model is not on this machine any more
+            if spec == configured:
+                raise
+            notes.note(not_embedded={spec.name: error.what})
+    notes.note(embedded=made, stage="done", left_s=0)
+
+
+def _embed(
+    services: Services,
+    spec: ModelSpec,
+    store: PostgresStore,
+    source: Source,
+    active: Active,
+    notes: RunNotes,
+) -> int:
     from panlect.index import snapshots
 
-    spec = wiring.embedding_spec(services.settings)
     key = key_of(spec)
     missing = unembedded(store, source.repository_id, active, key)
     before = active.chunks - len(missing)
@@ -238,7 +261,8 @@ def _embed(services: Services, store: PostgresStore, source: Source, active: Act
     notes.note(vectors=before)
     embed_chunks(missing, spec, wiring.embedding_endpoint(services.settings), source, made)
     embedded(store, source.repository_id, key)
-    notes.note(vectors=before + len(missing), embedded=len(missing), stage="done", left_s=0)
+    notes.note(vectors=before + len(missing))
+    return len(missing)
 
 
 def _paced(stage: str, total: int, name: str, notes: RunNotes) -> Callable[[int], None]:

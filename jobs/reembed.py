@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from jobs.ray_jobs import join_cluster
@@ -24,6 +25,7 @@ from panlect.settings import load
 from panlect.wiring import Services
 from pipelines.bulk_index import Source, embed_chunks
 
+_ROUNDS = 5
 _NO_RUN = UUID(int=0)  # texts come from Postgres: no node needs a mirror
 
 
@@ -35,6 +37,13 @@ class Change:
     key: str
     switch: bool
     drop_old: bool
+
+
+class Filled(NamedTuple):
+    """How many vectors were made, and how many are missing still."""
+
+    made: int
+    left: int
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +91,7 @@ async def _reembed_all(wanted: Wanted, change: Change) -> int:
         organisation_id, repositories = await connected(services, wanted)
 
         async def reembed(one: ConnectedRepository) -> tuple[bool, str]:
-            return True, await asyncio.to_thread(_reembed, services, organisation_id, one.id, change)
+            return await asyncio.to_thread(_reembed, services, organisation_id, one.id, change)
 
         failed = await one_by_one(repositories, reembed)
     finally:
@@ -90,30 +99,63 @@ async def _reembed_all(wanted: Wanted, change: Change) -> int:
     return 1 if failed else 0
 
 
-def _reembed(services: Services, organisation_id: UUID, repository_id: UUID, change: Change) -> str:
-    """One repository, from what is missing to the switch; in words."""
+def _reembed(
+    services: Services, organisation_id: UUID, repository_id: UUID, change: Change
+) -> tuple[bool, str]:
+    """One repository, from what is missing to the switch: whether that is done, and in words."""
     join_cluster()
     with PostgresStore(services.db.url, organisation_id) as store:
-        active = snapshots.active(store, repository_id)
-        if active is None:
-            return "not indexed yet"
+        if snapshots.active(store, repository_id) is None:
+            return True, "not indexed yet"
         before = vectors.serving(store, repository_id)
-        missing = vectors.missing(store, repository_id, active.id, change.key)
-        source = Source(_NO_RUN, organisation_id, repository_id)
-        made = embed_chunks(
-            missing, change.spec, wiring.embedding_endpoint(services.settings), source, lambda _: None
-        )
+
+        def fill() -> Filled:
+            return _fill(services, store, Source(_NO_RUN, organisation_id, repository_id), change)
+
+        made, left = fill()
         model = vectors.find(store, change.key)
         if model is None:
-            return "nothing to embed"
+            return True, "nothing to embed"
         vectors.ensure_index(store, repository_id, model)
         if not change.switch:
-            return f"{made} vectors made, not switched"
+            return not left, f"{made} vectors made, not switched{_lacking(left)}"
+        more, left = fill()  # of what was pushed while all that went on
+        made += more
+        if left:
+            return False, f"{made} vectors made, not switched{_lacking(left)}"
         vectors.serve(store, repository_id, change.key, switch=True)
-        if not change.drop_old or before is None or before.key == change.key:
-            return f"{made} vectors made, switched to {change.key}"
+        more, left = fill()  # a commit activated since the last look was embedded by the old model alone
+        said = f"{made + more} vectors made, switched to {change.key}{_lacking(left)}"
+        if left or not change.drop_old or before is None or before.key == change.key:
+            return not left, said
         dropped = vectors.drop(store, repository_id, before.key)
-        return f"{made} vectors made, switched to {change.key}, {dropped} of {before.key} dropped"
+        return True, f"{said}, {dropped} of {before.key} dropped"
+
+
+def _fill(services: Services, store: PostgresStore, source: Source, change: Change) -> Filled:
+    """Make what the active commit lacks, until it lacks nothing: it may be another one each time."""
+    endpoint = wiring.embedding_endpoint(services.settings)
+    made = 0
+    missing = _missing(store, source.repository_id, change)
+    for _ in range(_ROUNDS):
+        if not missing:
+            break
+        made += embed_chunks(missing, change.spec, endpoint, source, lambda _: None)
+        missing = _missing(store, source.repository_id, change)
+    return Filled(made, len(missing))
+
+
+def _missing(store: PostgresStore, repository_id: UUID, change: Change) -> list[tuple[bytes, str]]:
+    active = snapshots.active(store, repository_id)
+    return vectors.missing(store, repository_id, active.id, change.key) if active else []
+
+
+def _lacking(left: int) -> str:
+    return (
+        f": {left} chunks still lack one, commits come faster than their vectors; run this again"
+        if left
+        else ""
+    )
 
 
 if __name__ == "__main__":

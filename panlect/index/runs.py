@@ -17,6 +17,9 @@ from panlect.errors import BadInputError
 from panlect.forge.connections import Connections
 from panlect.git.mirror import Remote, fetch
 from panlect.git.repository import Repository
+from panlect.index import vectors
+from panlect.index.models import ModelSpec, key_of
+from panlect.index.store import PostgresStore
 from panlect.ledger.runs import RunCancelledError
 
 _NOTED_EVERY_S = 0.5
@@ -85,6 +88,17 @@ async def note_progress(db: Database, subject: IndexSubject, progress: Mapping[s
         row = await (await connection.execute(query("index.note_progress"), values)).fetchone()
     if row is None:
         raise RunCancelledError(f"Run {subject.run_id} was ended or given to another while it worked.")
+
+
+def models_to_fill(store: PostgresStore, repository_id: UUID, configured: ModelSpec) -> tuple[ModelSpec, ...]:
+    """Whose vectors a new commit needs: of the model that searches ask now, and then of the configured one.
+
+    They differ around a change of models. A commit without vectors of the first would not be found.
+    """
+    served = vectors.serving(store, repository_id)
+    if served is None or served.key == key_of(configured):
+        return (configured,)
+    return served.spec, configured
 
 
 class RunNotes:

@@ -14,7 +14,10 @@ from jobs import index_repo
 from panlect import queue
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
 from panlect.db.pool import Database
-from panlect.index.runs import IndexSubject, RunNotes, is_overtaken, note_progress
+from panlect.index import vectors
+from panlect.index.models import HASHING, ModelSpec, key_of
+from panlect.index.runs import IndexSubject, RunNotes, is_overtaken, models_to_fill, note_progress
+from panlect.index.store import PostgresStore
 from panlect.ledger import runs
 from panlect.ledger.runs import Lease, RunCancelledError
 from panlect.review.sync import new_index
@@ -121,3 +124,15 @@ async def test_a_job_behind_a_newer_commit_analyses_nothing(
     await index_repo._index(services, subject_of(lease, lease.token))
     assert begun == []
     assert "skipped" in await detail(db, lease)
+
+
+def test_a_commit_gets_vectors_of_the_searched_model_too(repository_id: UUID, database_url: str) -> None:
+    old, new = ModelSpec(HASHING, 64), ModelSpec(HASHING, 128)
+    with PostgresStore(database_url, ORG) as store:
+        assert models_to_fill(store, repository_id, new) == (new,)
+        for spec in (old, new):
+            vectors.register(store, vectors.Model(key_of(spec), spec, spec.dimension))
+        vectors.serve(store, repository_id, key_of(old))
+        assert models_to_fill(store, repository_id, new) == (old, new)
+        vectors.serve(store, repository_id, key_of(new), switch=True)
+        assert models_to_fill(store, repository_id, new) == (new,)

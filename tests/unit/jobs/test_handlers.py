@@ -12,8 +12,10 @@ import pytest
 
 from jobs import handlers
 from panlect.code.packed import crashed
+from panlect.errors import ConfigurationError
 from panlect.index import runs
 from panlect.index.commit import Active, Analysed, Plan
+from panlect.index.models import HASHING, ModelSpec
 from panlect.index.runs import IndexSubject
 from panlect.ledger.runs import RunCancelledError
 
@@ -34,6 +36,7 @@ class Here:
         self.activated = 0
         self.overtaken = False
         self.cancelled_after = 99
+        self.served: tuple[ModelSpec, ...] = ()
         monkeypatch.setattr(runs, "_NOTED_EVERY_S", 0.0)
         for module in (runs, handlers):
             monkeypatch.setattr(module, "note_progress", self.note_progress)
@@ -41,6 +44,7 @@ class Here:
         monkeypatch.setattr(handlers, "analysed", self.analysed)
         monkeypatch.setattr(handlers, "keep", lambda _, rows: len(list(rows)))
         monkeypatch.setattr(handlers, "activate", self.activate)
+        monkeypatch.setattr(handlers, "models_to_fill", lambda _, __, configured: (*self.served, configured))
 
     async def index(self, embedder: Any = None) -> None:
         settings = SimpleNamespace(
@@ -133,3 +137,36 @@ async def test_vectors_are_noted_with_the_time_that_is_left(
     along = [one for one in here.noted if one.get("stage") == "embedding"]
     assert [(one["vectors"], one["done"], one["total"]) for one in along] == [(2, 2, 4), (3, 3, 4), (4, 4, 4)]
     assert all(one["per_s"] > 0 for one in along)
+
+
+async def test_the_searched_model_is_filled_before_the_configured_one(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled: list[ModelSpec] = []
+
+    async def fill(*given: Any) -> int:
+        filled.append(given[3])
+        return 4
+
+    monkeypatch.setattr(handlers, "unembedded", lambda *_: [])
+    monkeypatch.setattr(handlers, "fill_vectors", fill)
+    here.served = (ModelSpec(HASHING, 64),)
+    await here.index(embedder=fill)
+    assert filled == [ModelSpec(HASHING, 64), ModelSpec(HASHING)]
+    assert {"vectors": 4, "embedded": 8} in here.noted
+
+
+async def test_a_searched_model_that_is_gone_is_noted_and_no_failure(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill(*given: Any) -> int:
+        if given[3].dimension == 64:
+            raise ConfigurationError("It is not on this machine.")
+        return 4
+
+    monkeypatch.setattr(handlers, "unembedded", lambda *_: [])
+    monkeypatch.setattr(handlers, "fill_vectors", fill)
+    here.served = (ModelSpec(HASHING, 64),)
+    await here.index(embedder=fill)
+    assert {"not_embedded": {HASHING: "It is not on this machine."}} in here.noted
+    assert {"vectors": 4, "embedded": 4} in here.noted
