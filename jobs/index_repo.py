@@ -231,7 +231,7 @@ def _embed_by_all(
     made = 0
     for spec in models_to_fill(store, source.repository_id, configured):
         try:
-            made += _embed(services, spec, store, source, active, notes)
+            made += _embed(spec, store, source, active, notes)
         except ConfigurationError as error:  # the searched model is not on this machine any more
             if spec == configured:
                 raise
@@ -240,7 +240,6 @@ def _embed_by_all(
 
 
 def _embed(
-    services: Services,
     spec: ModelSpec,
     store: PostgresStore,
     source: Source,
@@ -259,7 +258,7 @@ def _embed(
         paced(count)
 
     notes.note(vectors=before)
-    embed_chunks(missing, spec, wiring.embedding_endpoint(services.settings), source, made)
+    embed_chunks(missing, spec, source, made)
     embedded(store, source.repository_id, key)
     notes.note(vectors=before + len(missing))
     return len(missing)

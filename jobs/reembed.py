@@ -110,7 +110,7 @@ def _reembed(
         before = vectors.serving(store, repository_id)
 
         def fill() -> Filled:
-            return _fill(services, store, Source(_NO_RUN, organisation_id, repository_id), change)
+            return _fill(store, Source(_NO_RUN, organisation_id, repository_id), change)
 
         made, left = fill()
         model = vectors.find(store, change.key)
@@ -132,15 +132,14 @@ def _reembed(
         return True, f"{said}, {dropped} of {before.key} dropped"
 
 
-def _fill(services: Services, store: PostgresStore, source: Source, change: Change) -> Filled:
+def _fill(store: PostgresStore, source: Source, change: Change) -> Filled:
     """Make what the active commit lacks, until it lacks nothing: it may be another one each time."""
-    endpoint = wiring.embedding_endpoint(services.settings)
     made = 0
     missing = _missing(store, source.repository_id, change)
     for _ in range(_ROUNDS):
         if not missing:
             break
-        made += embed_chunks(missing, change.spec, endpoint, source, lambda _: None)
+        made += embed_chunks(missing, change.spec, source, lambda _: None)
         missing = _missing(store, source.repository_id, change)
     return Filled(made, len(missing))
 

@@ -21,7 +21,7 @@ from panlect.errors import PanlectError
 from panlect.git.repository import Repository
 from panlect.index.analyse import AnalysisRun
 from panlect.index.commit import analysed
-from panlect.index.models import ENDPOINT, HASHING, Endpoint, ModelSpec, key_of
+from panlect.index.models import ENDPOINT, HASHING, ModelSpec, key_of
 from panlect.index.runs import find_subject, mirror_of
 from panlect.index.snapshot import BlobKey
 from panlect.settings import load
@@ -83,7 +83,6 @@ def analyse_blobs(keys: Sequence[BlobKey], source: Source, progress: Count) -> i
 def embed_chunks(
     missing: Sequence[tuple[bytes, str]],
     spec: ModelSpec,
-    endpoint: Endpoint,
     source: Source,
     progress: Count,
 ) -> int:
@@ -99,7 +98,7 @@ def embed_chunks(
         ray.data.from_items(rows, override_num_blocks=max(1, len(rows) // (4 * place.batch)))
         .map_batches(
             EmbedBatch,
-            fn_constructor_args=(spec, endpoint),
+            fn_constructor_args=(spec,),
             batch_size=place.batch,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=place.actors),
             num_cpus=place.num_cpus,

@@ -22,13 +22,10 @@ class Repository:
         self.missing_next = missing
         self.did: list[str] = []
         model = SimpleNamespace(key=OLD)
-        nothing = SimpleNamespace(
-            settings=None, db=SimpleNamespace(url=""), active=lambda *_: SimpleNamespace(id=1)
-        )
+        nothing = SimpleNamespace(db=SimpleNamespace(url=""), active=lambda *_: SimpleNamespace(id=1))
         monkeypatch.setattr(reembed, "join_cluster", lambda: None)
         monkeypatch.setattr(reembed, "PostgresStore", Store)
         monkeypatch.setattr(reembed, "snapshots", nothing)
-        monkeypatch.setattr(reembed, "wiring", SimpleNamespace(embedding_endpoint=lambda _: None))
         monkeypatch.setattr(reembed, "embed_chunks", self.embed)
         vectors = SimpleNamespace(
             serving=lambda *_: model,
