@@ -215,8 +215,9 @@ def _index_in_bulk(services: Services, subject: IndexSubject, notes: RunNotes) -
     with PostgresStore(services.db.url, subject.organisation_id) as store:
         plan = plan_commit(mirror, subject.commit_sha, store)
         notes.note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
-        analyse_blobs(plan.unseen, source, _paced("analysing", len(plan.unseen), "analysed", notes))
-        if not notes.may_activate():
+        paced = _paced("analysing", len(plan.unseen), "analysed", notes)
+        unread = analyse_blobs(plan.unseen, source, paced, cut=plan.truncated)
+        if not notes.may_activate(analysed=len(plan.unseen) - sum(unread.values()), unread=unread):
             return
         active = activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
         notes.note(searchable=True, chunks=active.chunks)

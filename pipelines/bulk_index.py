@@ -7,6 +7,8 @@ so embedding actors see no git and hold no credentials. Everything is keyed by c
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +28,7 @@ from panlect.index.runs import find_subject, mirror_of
 from panlect.index.snapshot import BlobKey
 from panlect.settings import load
 from pipelines.embedder import EmbedBatch
-from pipelines.rows import row_of
+from pipelines.rows import row_of, unread_row
 from pipelines.sink import AnalysisSink, VectorSink
 
 _BLOBS_PER_TASK = 64
@@ -60,24 +62,30 @@ class Placement:
         return _CHUNKS_PER_GPU_BATCH if self.num_gpus else _CHUNKS_PER_BATCH
 
 
-def analyse_blobs(keys: Sequence[BlobKey], source: Source, progress: Count) -> int:
-    """Analyse and keep `keys`; how many chunks they have. `progress` hears how many blobs are done."""
+def analyse_blobs(
+    keys: Sequence[BlobKey], source: Source, progress: Count, *, cut: str = ""
+) -> dict[str, int]:
+    """Analyse and keep `keys`; how many could not be read, by reason. `progress` hears how many are done.
+
+    `cut` says why the listing lacks files: readers spend little on such a repository.
+    """
+    unread: Counter[str] = Counter()
     if not keys:
-        return 0
+        return unread
     _configure()
     groups = [list(keys[at : at + _BLOBS_PER_TASK]) for at in range(0, len(keys), _BLOBS_PER_TASK)]
     rows = [{"keys": [f"{language}/{sha}" for language, sha in group]} for group in groups]
     dataset = (
         ray.data.from_items(rows, override_num_blocks=len(rows))
-        .flat_map(ReadAndAnalyse(source), num_cpus=_READ_CPUS)
+        .flat_map(ReadAndAnalyse(source, cut), num_cpus=_READ_CPUS)
         .map_batches(AnalysisSink(source.organisation_id), batch_size=_BLOBS_PER_TASK, num_cpus=_SINK_CPUS)
     )
-    blobs = chunks = 0
+    blobs = 0
     for row in dataset.iter_rows():
         blobs += int(row["blobs"])
-        chunks += int(row["chunks"])
+        unread.update(json.loads(row["unread"]))
         progress(blobs)
-    return chunks
+    return dict(unread)
 
 
 def embed_chunks(
@@ -139,16 +147,20 @@ def placement(spec: ModelSpec) -> Placement:
 
 
 class ReadAndAnalyse:
-    """A group of keys -> one row a blob: its columns and its chunks with their texts."""
+    """A group of keys -> one row a blob: its columns and its chunks with their texts, or why there are none."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, cut: str) -> None:
+        self._source, self._cut = source, cut
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Read the blobs from this node's mirror and analyse them in a killable child."""
         keys = [_key(text) for text in row["keys"]]
-        for one in analysed(node_mirror(self._source.run_id), keys, run=_patience(self._source.run_id)):
+        run = _patience(self._source.run_id, self._cut)
+        for one in analysed(node_mirror(self._source.run_id), keys, run=run):
             yield row_of(one)
+        for key in keys:
+            if key in run.unread:
+                yield unread_row(key, run.unread.pop(key))
 
 
 @lru_cache(maxsize=4)
@@ -167,9 +179,11 @@ def node_mirror(run_id: UUID) -> Repository:
 
 
 @lru_cache(maxsize=4)
-def _patience(run_id: UUID) -> AnalysisRun:  # noqa: ARG001 - one for each run
+def _patience(run_id: UUID, cut: str) -> AnalysisRun:  # noqa: ARG001 - one for each run
     """What this process may lose on hostile blobs of a run, over all groups that it is given."""
-    return AnalysisRun()
+    run = AnalysisRun()
+    run.note_cut(cut)
+    return run
 
 
 def _key(text: str) -> BlobKey:
