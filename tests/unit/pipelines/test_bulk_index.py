@@ -13,9 +13,10 @@ import pytest
 from panlect.code.packed import crashed
 from panlect.index.analyse import BUDGET_SPENT, AnalysisRun
 from panlect.index.commit import Analysed
+from panlect.index.models import BUNDLED, HASHING, ModelSpec
 from panlect.index.snapshot import BlobKey
 from pipelines import bulk_index, sink
-from pipelines.bulk_index import ReadAndAnalyse, Source
+from pipelines.bulk_index import ReadAndAnalyse, Source, placement, reading_nodes
 from pipelines.rows import analysed_of, unread_row
 from pipelines.sink import AnalysisSink
 
@@ -103,3 +104,30 @@ def test_the_sink_counts_what_was_not_read_and_keeps_the_rest(
     assert kept == [ONE]
     assert (int(said["blobs"][0]), int(said["chunks"][0])) == (4, 1)
     assert json.loads(said["unread"][0]) == {"missing object": 1, BUDGET_SPENT: 2}
+
+
+def cluster(monkeypatch: pytest.MonkeyPatch, **nodes: dict[str, float]) -> None:
+    """Nodes by name, with what they have; all of it is free."""
+    made = [{"NodeID": name, "Alive": True, "Resources": has} for name, has in nodes.items()]
+    dead = {"NodeID": "dead", "Alive": False, "Resources": {"CPU": 8.0, "GPU": 1.0}}
+    total = {name: sum(has.get(name, 0.0) for has in nodes.values()) for name in ("CPU", "GPU")}
+    monkeypatch.setattr(bulk_index.ray, "nodes", lambda: [*made, dead])
+    monkeypatch.setattr(bulk_index.ray, "available_resources", lambda: total)
+    monkeypatch.setattr(bulk_index.ray, "cluster_resources", lambda: total)
+
+
+def test_nodes_with_a_gpu_are_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster(monkeypatch, head={"CPU": 2.0}, a={"CPU": 1.0, "GPU": 1.0}, b={"CPU": 1.0, "GPU": 4.0})
+    assert reading_nodes() == {"ray.io/node-id": "!in(a,b)"}
+    for spec in (ModelSpec(HASHING), ModelSpec("endpoint:code")):
+        place = placement(spec)
+        assert (place.actors, place.num_gpus, place.nodes) == (2, 0, reading_nodes())
+    place = placement(ModelSpec(BUNDLED))
+    assert (place.actors, place.num_gpus, place.nodes) == (5, 1, None)
+
+
+def test_a_cluster_of_one_kind_of_node_reads_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster(monkeypatch, head={"CPU": 2.0}, more={"CPU": 2.0})
+    assert reading_nodes() is None
+    cluster(monkeypatch, head={"CPU": 0.0}, one={"CPU": 8.0, "GPU": 1.0})
+    assert reading_nodes() is None
