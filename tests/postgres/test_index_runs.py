@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +13,11 @@ import psycopg
 import pytest
 
 from jobs import index_repo
+from jobs.repositories import ConnectedRepository, StuckError
 from panlect import queue
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
 from panlect.db.pool import Database
+from panlect.errors import ForgeUnavailableError
 from panlect.index import vectors
 from panlect.index.models import HASHING, ModelSpec, key_of
 from panlect.index.runs import IndexSubject, RunNotes, is_overtaken, models_to_fill, note_progress
@@ -136,3 +140,73 @@ def test_a_commit_gets_vectors_of_the_searched_model_too(repository_id: UUID, da
         assert models_to_fill(store, repository_id, new) == (old, new)
         vectors.serve(store, repository_id, key_of(new), switch=True)
         assert models_to_fill(store, repository_id, new) == (new,)
+
+
+class Hosts:
+    """Connections to code hosts, one of which is away."""
+
+    @asynccontextmanager
+    async def client(self, _: UUID, connection_id: UUID) -> AsyncIterator[Any]:
+        if connection_id == AWAY:
+            raise ForgeUnavailableError("https://away.test does not answer.")
+        yield self
+
+    async def default_branch(self, _: str) -> Any:
+        return SimpleNamespace(head_sha="c" * 40)
+
+
+AWAY, HERE = UUID(int=1), UUID(int=2)
+
+
+def scripted(db: Database, repositories: list[ConnectedRepository], monkeypatch: pytest.MonkeyPatch) -> Any:
+    async def closed() -> None:
+        pass
+
+    async def opened(_: object) -> Any:
+        return services
+
+    async def connected(*_: object) -> Any:
+        return ORG, repositories
+
+    settings = SimpleNamespace(lease_s=30.0, bulk_timeout_s=60.0)
+    services: Any = SimpleNamespace(db=db, connections=Hosts(), settings=settings, close=closed)
+    monkeypatch.setattr(index_repo.wiring, "opened", opened)
+    monkeypatch.setattr(index_repo, "connected", connected)
+    monkeypatch.setattr(index_repo, "_POLL_S", 0.0)
+    return services
+
+
+async def test_all_goes_on_behind_a_host_that_is_away(
+    db: Database, repository_id: UUID, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    indexed: list[IndexSubject] = []
+
+    async def index(_: object, subject: IndexSubject) -> None:
+        indexed.append(subject)
+
+    away = ConnectedRepository(uuid4(), AWAY, "acme/away")
+    scripted(db, [away, ConnectedRepository(repository_id, HERE, "acme/shop")], monkeypatch)
+    monkeypatch.setattr(index_repo, "_index", index)
+    wanted = index_repo.Wanted("default", "")
+    assert await index_repo._index_all(wanted, "") == 1
+    assert [one.repository_id for one in indexed] == [repository_id]
+    said = capsys.readouterr().out
+    assert "acme/away: failed https://away.test does not answer." in said
+    assert "acme/shop: done" in said
+    assert "1 indexed, 1 failed" in said
+
+
+async def test_a_pipeline_that_cannot_be_ended_fails_its_run_and_is_told(
+    db: Database, repository_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def index(*_: object) -> None:
+        raise StuckError("It took too long.")
+
+    here = ConnectedRepository(repository_id, HERE, "acme/shop")
+    services = scripted(db, [here], monkeypatch)
+    monkeypatch.setattr(index_repo, "_index", index)
+    with pytest.raises(StuckError):
+        await index_repo._index_one(services, ORG, here, "")
+    async with db.organisation(ORG) as connection:
+        row = await (await connection.execute("select status, reason from run")).fetchone()
+    assert row == ("failed", "It took too long.")
