@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 
 from jobs.tasks import Handlers
-from panlect.errors import PanlectError
+from panlect.errors import ConfigurationError, EmbeddingError, PanlectError
 from panlect.git.repository import Repository
 from panlect.inbox import StoredDelivery
 from panlect.index.analyse import AnalysisRun
-from panlect.index.commit import Active, Plan, activate, analysed, fill_vectors, keep, plan_commit
-from panlect.index.runs import IndexSubject, find_subject, is_overtaken, mirror_of, note_progress
+from panlect.index.commit import (
+    Active,
+    Analysed,
+    Plan,
+    activate,
+    analysed,
+    fill_vectors,
+    keep,
+    plan_commit,
+    unembedded,
+)
+from panlect.index.models import ModelSpec, key_of
+from panlect.index.runs import (
+    OVERTAKEN,
+    IndexSubject,
+    Pace,
+    RunNotes,
+    find_subject,
+    is_overtaken,
+    mirror_of,
+    models_to_fill,
+    note_progress,
+)
 from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
 from panlect.metrics import RUNS
@@ -21,6 +43,7 @@ from panlect.review.pull_request import Workshop, publish_review, review_pull_re
 from panlect.review.sync import sync
 from panlect.wiring import Services, embedding_spec
 
+_LEAVES_WITHIN_S = 3.0
 Execute = Callable[[Lease], Awaitable[object]]
 
 
@@ -58,9 +81,9 @@ def handlers(services: Services) -> Handlers:
 async def index_commit(services: Services, lease: Lease) -> None:
     """Few changed files: right here. Many, or where it is asked for: one Ray job, waited for."""
     settings = services.settings
-    subject = await find_subject(services.db, lease.run.id)
+    subject = await find_subject(services.db, lease.run.id, lease.token)
     if await is_overtaken(services.db, subject):
-        await note_progress(services.db, subject, {"skipped": "a newer commit is indexed"})
+        await note_progress(services.db, subject, OVERTAKEN)
         return
     mirror = await mirror_of(services.connections, services.mirrors, subject)
     with PostgresStore(services.db.url, subject.organisation_id) as store:
@@ -74,6 +97,7 @@ async def index_commit(services: Services, lease: Lease) -> None:
             await services.submit_bulk(
                 lease.run.id,
                 lease.run.attempt,
+                lease.token,
                 limit=settings.bulk_limit,
                 timeout_s=settings.bulk_timeout_s,
                 wanted=wanted,
@@ -91,22 +115,79 @@ async def _index_here(
     services: Services, subject: IndexSubject, mirror: Repository, plan: Plan, store: PostgresStore
 ) -> None:
     ref = str(subject.detail.get("ref", ""))
-
+    notes = RunNotes(services.db, subject)
     run = AnalysisRun()
     run.note_cut(plan.truncated)
 
-    def analyse() -> Active:
-        keep(store, analysed(mirror, plan.unseen, run=run))
+    def analyse() -> Active | None:
+        rows = analysed(mirror, plan.unseen, run=run)
+        keep(store, _noted(rows, Pace("analysing", len(plan.unseen)), notes))
+        if not notes.may_activate(analysed=len(run.ms), unread=_counted(run)):
+            return None
         return activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
 
-    async def note(vectors: int) -> None:
-        await note_progress(services.db, subject, {"vectors": vectors})
-
     await note_progress(services.db, subject, {"files": len(plan.entries), "unseen": len(plan.unseen)})
-    active = await asyncio.to_thread(analyse)
-    progress = {"searchable": True, "chunks": active.chunks, "analysed": len(run.ms), "unread": _counted(run)}
-    await note_progress(services.db, subject, progress)
+    active = await _in_thread(analyse, notes)
+    if active is None:
+        return
+    await note_progress(services.db, subject, {"searchable": True, "chunks": active.chunks})
     if services.embedder is not None:
-        spec = embedding_spec(services.settings)
-        made = await fill_vectors(store, subject.repository_id, active, spec, services.embedder, note)
+        made = await _embed_by_all(services, subject, store, active)
         await note_progress(services.db, subject, {"vectors": active.chunks, "embedded": made})
+    await note_progress(services.db, subject, {"stage": "done", "left_s": 0})
+
+
+def _noted(rows: Iterable[Analysed], pace: Pace, notes: RunNotes) -> Iterator[Analysed]:
+    """The rows as they come, noted on the way: a run that was cancelled stops between two of them."""
+    try:
+        for done, row in enumerate(rows, start=1):
+            yield row
+            notes.wanted()
+            if said := pace.at(done):
+                notes.note(**said, analysed=done)
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()  # ends its children now, not when the error is forgotten
+
+
+async def _in_thread(work: Callable[[], Active | None], notes: RunNotes) -> Active | None:
+    """What `work` answers. Who is cancelled waits a moment for it to stop: it writes to the store until then."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        notes.leave()
+        with contextlib.suppress(TimeoutError, PanlectError):
+            await asyncio.wait_for(working, _LEAVES_WITHIN_S)
+        raise
+
+
+async def _embed_by_all(
+    services: Services, subject: IndexSubject, store: PostgresStore, active: Active
+) -> int:
+    """Fill in the vectors of every model that needs them; how many were made."""
+    configured = embedding_spec(services.settings)
+    made = 0
+    for spec in await asyncio.to_thread(models_to_fill, store, subject.repository_id, configured):
+        try:
+            made += await _embed(services, subject, store, active, spec)
+        except (ConfigurationError, EmbeddingError) as error:
+            if spec == configured:
+                raise
+            await note_progress(services.db, subject, {"not_embedded": {spec.name: error.what}})
+    return made
+
+
+async def _embed(
+    services: Services, subject: IndexSubject, store: PostgresStore, active: Active, spec: ModelSpec
+) -> int:
+    """Fill in the vectors of a model; how many were made."""
+    assert services.embedder is not None
+    repository_id = subject.repository_id
+    missing = await asyncio.to_thread(unembedded, store, repository_id, active, key_of(spec))
+    pace = Pace("embedding", active.chunks, before=active.chunks - len(missing))
+
+    async def note(vectors: int) -> None:
+        await note_progress(services.db, subject, {"vectors": vectors, **(pace.at(vectors) or {})})
+
+    return await fill_vectors(store, repository_id, active, spec, services.embedder, note)

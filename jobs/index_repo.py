@@ -13,18 +13,36 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from uuid import UUID
 
+from jobs.ray_jobs import join_cluster
+from jobs.repositories import (
+    ConnectedRepository,
+    StuckError,
+    Wanted,
+    add_options,
+    connected,
+    one_by_one,
+    wanted_of,
+)
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
-from panlect.db.sql import query
-from panlect.errors import BadInputError, PanlectError
+from panlect.errors import ConfigurationError, PanlectError
 from panlect.faults import fault
 from panlect.index.commit import Active, activate, embedded, plan_commit, unembedded
-from panlect.index.models import key_of
-from panlect.index.runs import IndexSubject, Pace, find_subject, mirror_of, note_progress
+from panlect.index.models import ModelSpec, key_of
+from panlect.index.runs import (
+    OVERTAKEN,
+    IndexSubject,
+    Pace,
+    RunNotes,
+    find_subject,
+    is_overtaken,
+    mirror_of,
+    models_to_fill,
+    note_progress,
+)
 from panlect.index.store import PostgresStore
 from panlect.ledger.leases import Heartbeat
 from panlect.ledger.runs import Lease, RunStatus, create_run, find_run
@@ -35,26 +53,7 @@ from panlect.wiring import Services
 from pipelines.bulk_index import Source, analyse_blobs, embed_chunks
 
 _POLL_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line asks for."""
-
-    organisation: str
-    full_name: str  # "" for every repository
-    shard: int
-    of: int
-    ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectedRepository:
-    """A repository to index."""
-
-    id: UUID
-    connection_id: UUID
-    full_name: str
+_LEAVES_WITHIN_S = 10.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,10 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         if given.run:
-            return asyncio.run(_index_run(given.run))
-        shard, of = given.shard
-        wanted = Wanted(given.organisation, given.repo or "", shard, of, given.ref)
-        return asyncio.run(_index_all(wanted))
+            return asyncio.run(_index_run(given.run, given.lease))
+        return asyncio.run(_index_all(wanted_of(given), given.ref))
     except PanlectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -76,79 +73,40 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m jobs.index_repo",
         description="Index repositories in bulk on this Ray cluster. What is indexed already costs nothing.",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = add_options(parser)
     what.add_argument("--run", type=UUID, help="id of an index run (the server's own way)")
-    what.add_argument("--repo", metavar="OWNER/NAME", help="one connected repository")
-    what.add_argument("--all", action="store_true", help="every connected repository")
     parser.add_argument(
-        "--shard",
-        type=shard_of,
-        default=(0, 1),
-        metavar="I/N",
-        help="with --all: the I-th of N parts, from 0",
+        "--lease", type=UUID, help="with --run: the lease to work under; no more is done once it is lost"
     )
     parser.add_argument("--ref", default="", help="a branch to index beside the default one")
-    parser.add_argument("--organisation", default="default", metavar="SLUG", help="whose repositories")
     return parser
 
 
-def shard_of(text: str) -> tuple[int, int]:
-    """`0/4` as (0, 4). Raises ArgumentTypeError for anything else."""
-    part, _, of = text.partition("/")
-    if not (part.isdigit() and of.isdigit() and int(part) < int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N with I from 0 to N-1, as in 0/4")
-    return int(part), int(of)
-
-
-async def _index_run(run_id: UUID) -> int:
+async def _index_run(run_id: UUID, lease: UUID | None) -> int:
     """The job of a run that the server's worker holds and waits for."""
     services = await wiring.opened(load())
     try:
-        await _index(services, await find_subject(services.db, run_id))
+        await _index(services, await find_subject(services.db, run_id, lease))
     finally:
         await services.close()
     return 0
 
 
-async def _index_all(wanted: Wanted) -> int:
+async def _index_all(wanted: Wanted, ref: str) -> int:
     """Each repository as a run of its own, worked on here, one after the other."""
     services = await wiring.opened(load())
     try:
         organisation_id, repositories = await connected(services, wanted)
-        failed = 0
-        for number, one in enumerate(repositories, start=1):
-            print(f"[{number}/{len(repositories)}] {one.full_name}", flush=True)
-            status, said = await _index_one(services, organisation_id, one, wanted.ref)
-            print(f"[{number}/{len(repositories)}] {one.full_name}: {status} {said}".rstrip(), flush=True)
-            failed += status is not RunStatus.DONE
+
+        async def index(one: ConnectedRepository) -> tuple[bool, str]:
+            status, said = await _index_one(services, organisation_id, one, ref)
+            return status is RunStatus.DONE, f"{status} {said}"
+
+        failed = await one_by_one(repositories, index)
         print(f"{len(repositories) - failed} indexed, {failed} failed", flush=True)
     finally:
         await services.close()
     return 1 if failed else 0
-
-
-async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[ConnectedRepository]]:
-    """The organisation and its repositories that are meant. Raises BadInputError when there are none such."""
-    async with services.db.system() as connection:
-        cursor = await connection.execute(query("index.find_organisation"), {"slug": wanted.organisation})
-        row = await cursor.fetchone()
-    if row is None or row[0] is None:
-        raise BadInputError(
-            f"There is no organisation {wanted.organisation!r}.", fix="Give its slug with --organisation."
-        )
-    values = {
-        "organisation_id": row[0],
-        "full_name": wanted.full_name,
-        "shard": wanted.shard,
-        "of": wanted.of,
-    }
-    async with services.db.organisation(row[0]) as connection:
-        rows = await (await connection.execute(query("index.repositories"), values)).fetchall()
-    if not rows and wanted.full_name:
-        raise BadInputError(
-            f"{wanted.full_name} is not connected.", fix="Connect it first: POST /api/v1/repositories."
-        )
-    return row[0], [ConnectedRepository(*one) for one in rows]
 
 
 async def _index_one(
@@ -156,7 +114,8 @@ async def _index_one(
 ) -> tuple[RunStatus, str]:
     """A run for the newest commit, worked on under a lease; one that a worker took first is waited for.
 
-    Raises PanlectError when an earlier run of the repository holds it up for longer than an index may take.
+    Raises PanlectError when an earlier run of the repository holds it up for longer than an index may take,
+    StuckError when the index took longer itself and could not be ended.
     """
     async with services.connections.client(organisation_id, one.connection_id) as client:
         branch = await (client.branch(one.full_name, ref) if ref else client.default_branch(one.full_name))
@@ -164,8 +123,14 @@ async def _index_one(
     async with services.db.organisation(organisation_id) as connection:
         run, _ = await create_run(connection, organisation_id, new, wake_run)
 
+    stuck: list[StuckError] = []
+
     async def execute(lease: Lease) -> None:
-        await _index(services, await find_subject(services.db, lease.run.id))
+        try:
+            await _index(services, await find_subject(services.db, lease.run.id, lease.token))
+        except StuckError as error:
+            stuck.append(error)
+            raise
 
     lease_s = services.settings.lease_s
     with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
@@ -179,6 +144,8 @@ async def _index_one(
                     fix="See GET /api/v1/runs?kind=index; cancel it, or start a worker if its process is gone.",
                 )
             await work_on(place, run.id)  # returns at once while another run of this repository is at work
+            if stuck:
+                raise stuck[0]
             await asyncio.sleep(_POLL_S)
     return ended
 
@@ -201,9 +168,14 @@ async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tup
 async def _index(services: Services, subject: IndexSubject) -> None:
     """The bulk pipeline in a thread of its own, never longer than it may take.
 
-    Ray Data waits for resources without a word: only a clock outside of it can tell that nothing happens.
+    Ray Data waits for resources without a word: only a clock outside of it can tell that nothing happens, and
+    a thread that waits there may never hear that it is to stop (StuckError).
     """
+    if await is_overtaken(services.db, subject):
+        await note_progress(services.db, subject, OVERTAKEN)
+        return
     loop = asyncio.get_running_loop()
+    notes = RunNotes(services.db, subject)
     done: asyncio.Future[None] = loop.create_future()
 
     def settle(error: BaseException | None) -> None:
@@ -213,73 +185,95 @@ async def _index(services: Services, subject: IndexSubject) -> None:
     def work() -> None:
         error: BaseException | None = None
         try:
-            _index_in_bulk(services, subject, loop)
+            _index_in_bulk(services, subject, notes)
         except Exception as caught:  # noqa: BLE001 - the edge of a thread: raised again where it is awaited
             error = caught
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, error)
 
-    threading.Thread(target=work, name="bulk-index", daemon=True).start()
+    thread = threading.Thread(target=work, name="bulk-index", daemon=True)
+    thread.start()
     try:
         await asyncio.wait_for(done, services.settings.bulk_timeout_s)
     except TimeoutError:
-        raise PanlectError(
+        notes.leave()
+        await asyncio.to_thread(thread.join, _LEAVES_WITHIN_S)
+        kind = StuckError if thread.is_alive() else PanlectError
+        raise kind(
             "The bulk index took longer than it may.",
             fix="Raise PANLECT_BULK_TIMEOUT_S, or see whether the cluster has room. A rerun goes on from here.",
         ) from None
+    finally:
+        notes.leave()
 
 
-def _index_in_bulk(services: Services, subject: IndexSubject, loop: asyncio.AbstractEventLoop) -> None:
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(address="auto", log_to_driver=False, configure_logging=False)
-
-    def note(**progress: object) -> None:
-        asyncio.run_coroutine_threadsafe(note_progress(services.db, subject, progress), loop).result()
-
-    connecting = mirror_of(services.connections, services.mirrors, subject)
-    mirror = asyncio.run_coroutine_threadsafe(connecting, loop).result()
+def _index_in_bulk(services: Services, subject: IndexSubject, notes: RunNotes) -> None:
+    join_cluster()
+    mirror = notes.ask(mirror_of(services.connections, services.mirrors, subject))
     source = Source(subject.run_id, subject.organisation_id, subject.repository_id)
     ref = str(subject.detail.get("ref", ""))
     with PostgresStore(services.db.url, subject.organisation_id) as store:
         plan = plan_commit(mirror, subject.commit_sha, store)
-        note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
-        analyse_blobs(plan.unseen, source, _paced("analysing", len(plan.unseen), "analysed", note))
+        notes.note(files=len(plan.entries), unseen=len(plan.unseen), analysed=0)
+        paced = _paced("analysing", len(plan.unseen), "analysed", notes)
+        unread = analyse_blobs(plan.unseen, source, paced, cut=plan.truncated)
+        if not notes.may_activate(analysed=len(plan.unseen) - sum(unread.values()), unread=unread):
+            return
         active = activate(store, subject.repository_id, plan, ref=ref, serve=not ref)
-        note(searchable=True, chunks=active.chunks)
-        _embed(services, store, source, active, note)
+        notes.note(searchable=True, chunks=active.chunks)
+        _embed_by_all(services, store, source, active, notes)
+
+
+def _embed_by_all(
+    services: Services, store: PostgresStore, source: Source, active: Active, notes: RunNotes
+) -> None:
+    """Fill in the vectors of every model that needs them."""
+    configured = wiring.embedding_spec(services.settings)
+    made = 0
+    for spec in models_to_fill(store, source.repository_id, configured):
+        try:
+            made += _embed(spec, store, source, active, notes)
+        except ConfigurationError as error:  # the searched model is not on this machine any more
+            if spec == configured:
+                raise
+            notes.note(not_embedded={spec.name: error.what})
+    notes.note(embedded=made, stage="done", left_s=0)
 
 
 def _embed(
-    services: Services, store: PostgresStore, source: Source, active: Active, note: Callable[..., None]
-) -> None:
+    spec: ModelSpec,
+    store: PostgresStore,
+    source: Source,
+    active: Active,
+    notes: RunNotes,
+) -> int:
     from panlect.index import snapshots
 
-    spec = wiring.embedding_spec(services.settings)
     key = key_of(spec)
     missing = unembedded(store, source.repository_id, active, key)
     before = active.chunks - len(missing)
-    paced = _paced("embedding", len(missing), "embedded", note)
+    paced = _paced("embedding", len(missing), "embedded", notes)
 
     def made(count: int) -> None:
         snapshots.note_embedded(store, active.snapshot.id, before + count)
         paced(count)
 
-    note(vectors=before)
-    embed_chunks(missing, spec, wiring.embedding_endpoint(services.settings), source, made)
+    notes.note(vectors=before)
+    embed_chunks(missing, spec, source, made)
     embedded(store, source.repository_id, key)
-    note(vectors=before + len(missing), embedded=len(missing), stage="done", left_s=0)
+    notes.note(vectors=before + len(missing))
+    return len(missing)
 
 
-def _paced(stage: str, total: int, name: str, note: Callable[..., None]) -> Callable[[int], None]:
+def _paced(stage: str, total: int, name: str, notes: RunNotes) -> Callable[[int], None]:
     pace = Pace(stage, total)
 
     def progress(done: int) -> None:
         fault(f"index.after_{name}")
+        notes.wanted()
         said = pace.at(done)
         if said is not None:
-            note(**said, **{name: done})
+            notes.note(**said, **{name: done})
             rest = f", {said['left_s']:.0f} s left" if said["left_s"] else ""
             print(f"{stage} {done} of {total}, {said['per_s']} a second{rest}", flush=True)
 

@@ -1,4 +1,4 @@
-"""Bulk indexing as Ray jobs: one submission an attempt, never more at a time than allowed, and how each ended.
+"""Bulk indexing as Ray jobs: one for each lease of a run, never more at a time than allowed, and how each ended.
 
 Ray's record of a job dies with its head; the run in Postgres is the truth, the job's id only a column of it.
 """
@@ -25,20 +25,38 @@ _RUNNING = ("PENDING", "RUNNING")
 Wanted = Callable[[], Awaitable[None]]
 
 
-async def submit(run_id: UUID, attempt: int, *, limit: int, timeout_s: float, wanted: Wanted) -> str:
+def join_cluster() -> None:
+    """Make this process a driver of the cluster that it runs on; nothing when it is one."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(address="auto", log_to_driver=False, configure_logging=False)
+
+
+async def submit(
+    run_id: UUID, attempt: int, lease: UUID, *, limit: int, timeout_s: float, wanted: Wanted
+) -> str:
     """Run the index job of a run to its end and return Ray's id of it.
 
-    The same attempt again attaches to the job that is there. `wanted` raises when nobody wants the job any
-    more: it is stopped then, and the error goes on. Raises PanlectError when the job failed, was stopped, or
-    ran longer than `timeout_s` seconds (then it is stopped).
+    A job of the run that an earlier worker left behind is ended before this one begins. `lease` is in the id:
+    a run that was given back counts its attempts anew, and would find the job that it stopped itself.
+    `wanted` raises when nobody wants the job any more: it is stopped then, and the error goes on. Raises
+    PanlectError when the job failed, was stopped, or ran longer than `timeout_s` seconds (then it is stopped).
     """
     client = await asyncio.to_thread(_client)
-    submission_id = f"index-{run_id}-{attempt}"
+    submission_id = f"index-{run_id}-{attempt}-{lease.hex[:8]}"
     deadline = time.monotonic() + timeout_s
+    stopped: set[str] = set()
+    while left := await asyncio.to_thread(_left_behind, client, run_id, submission_id):
+        for other in left - stopped:
+            await asyncio.to_thread(_stop, client, other)
+        stopped |= left
+        await wanted()
+        await _wait_a_little(deadline)
     while await asyncio.to_thread(_others, client, submission_id) >= limit:
         await wanted()
         await _wait_a_little(deadline)
-    await asyncio.to_thread(_submit, client, run_id, submission_id)
+    await asyncio.to_thread(_submit, client, run_id, lease, submission_id)
     try:
         while (status := await asyncio.to_thread(_status, client, submission_id)) in _RUNNING:
             await wanted()
@@ -60,10 +78,10 @@ def _client() -> JobSubmissionClient:
     return JobSubmissionClient()  # RAY_API_SERVER_ADDRESS and RAY_AUTH_TOKEN say where and as whom
 
 
-def _submit(client: JobSubmissionClient, run_id: UUID, submission_id: str) -> None:
+def _submit(client: JobSubmissionClient, run_id: UUID, lease: UUID, submission_id: str) -> None:
     try:
         client.submit_job(
-            entrypoint=f"{ENTRYPOINT} --run {run_id}",
+            entrypoint=f"{ENTRYPOINT} --run {run_id} --lease {lease}",
             submission_id=submission_id,
             metadata={"run": str(run_id)},
         )
@@ -83,6 +101,18 @@ def _stop(client: JobSubmissionClient, submission_id: str) -> None:
 
 def _message(client: JobSubmissionClient, submission_id: str) -> str:
     return (client.get_job_info(submission_id).message or "").strip()[-300:]
+
+
+def _left_behind(client: JobSubmissionClient, run_id: UUID, submission_id: str) -> set[str]:
+    """Other jobs of the run that still run: their worker was killed before it could stop them."""
+    return {
+        one.submission_id
+        for one in client.list_jobs()
+        if one.submission_id
+        and one.submission_id != submission_id
+        and one.status.value in _RUNNING
+        and (one.metadata or {}).get("run") == str(run_id)
+    }
 
 
 def _others(client: JobSubmissionClient, submission_id: str) -> int:

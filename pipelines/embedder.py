@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from panlect.index.models import Endpoint, ModelSpec, load
+from panlect import wiring
+from panlect.index.models import ENDPOINT, ModelSpec, load
+from panlect.settings import load as load_settings
 
 
 class EmbedBatch:
-    """Adds `vector` to a batch of `text`. It holds no credentials, but for an endpoint's token where one is asked."""
+    """Adds `vector` to a batch of `text`.
 
-    def __init__(self, spec: ModelSpec, endpoint: Endpoint) -> None:
-        self._embedder = load(spec, endpoint)
+    It is told no credentials: what it is told travels through the cluster and shows on its dashboard. For a
+    model behind an address it takes them from the environment of its own node.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        asked = spec.name.startswith(ENDPOINT)
+        self._embedder = load(spec, wiring.embedding_endpoint(load_settings()) if asked else None)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Unit vectors of the batch's texts, in their order."""

@@ -1,4 +1,4 @@
-"""How an analysed blob travels in Ray's blocks: plain bytes and strings."""
+"""How an analysed blob, or one that could not be read, travels in Ray's blocks: plain bytes and strings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 from panlect.code.packed import Packed
 from panlect.index.commit import Analysed
+from panlect.index.snapshot import BlobKey
+
+_NOTHING = Packed(*(b"" for _ in Packed._fields))
 
 
 def row_of(one: Analysed) -> dict[str, Any]:
@@ -17,7 +20,13 @@ def row_of(one: Analysed) -> dict[str, Any]:
         "hashes": b"".join(digest for digest, _ in one.chunks),
         "texts": [text for _, text in one.chunks],
         "ms": one.ms,
+        "unread": "",
     }
+
+
+def unread_row(key: BlobKey, reason: str) -> dict[str, Any]:
+    """A blob without an analysis, and why: it is counted, and never kept."""
+    return row_of(Analysed(key, _NOTHING, (), 0.0)) | {"unread": reason}
 
 
 def analysed_of(row: dict[str, Any]) -> Analysed:

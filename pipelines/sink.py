@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,17 +21,22 @@ from pipelines.rows import analysed_of
 
 @dataclass(frozen=True)
 class AnalysisSink:
-    """Keeps a batch of analysed blobs; answers how many blobs and chunks there were."""
+    """Keeps a batch of analysed blobs; answers how many blobs and chunks there were, and why some are not kept."""
 
     organisation_id: UUID
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Write one batch in its own transactions."""
         size = len(batch["sha"])
-        rows = [analysed_of({name: column[at] for name, column in batch.items()}) for at in range(size)]
+        rows = [{name: column[at] for name, column in batch.items()} for at in range(size)]
+        unread = Counter(str(row["unread"]) for row in rows if row["unread"])
         with PostgresStore(database_url(load()), self.organisation_id) as store:
-            chunks = keep(store, rows)
-        return {"blobs": np.array([size]), "chunks": np.array([chunks])}
+            chunks = keep(store, [analysed_of(row) for row in rows if not row["unread"]])
+        return {
+            "blobs": np.array([size]),
+            "chunks": np.array([chunks]),
+            "unread": np.array([json.dumps(unread)]),
+        }
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ ray.init(address="auto", log_to_driver=False, configure_logging=False)
 def look():
     mirrors = Path(os.environ["PANLECT_DATA_DIR"]) / "mirrors"
     return {"mirrors": sorted(p.name for p in mirrors.glob("*.git")), "database": "DATABASE_URL" in os.environ}
-print(json.dumps([ray.get(look.options(num_cpus=0.1).remote()),
+head = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+print(json.dumps([ray.get(look.options(num_cpus=0.1, label_selector=head).remote()),
                   ray.get(look.options(num_cpus=0, num_gpus=1).remote())]))
 """
 

@@ -1,6 +1,7 @@
-"""A Ray cluster of two nodes on this machine, for tests: the head with processors, and one with a pretended GPU.
+"""A Ray cluster of two nodes on this machine, for tests: the head, and one with a pretended GPU.
 
-The second has a data directory of its own and neither a database nor a key in its environment. Prints the
+The second has a processor that tempts reading tasks, a data directory of its own, and neither a database nor a
+key in its environment. Prints the
 cluster's address, and ends when its standard input does.
 """
 
@@ -28,7 +29,7 @@ def main() -> None:
     for name in WITHOUT:
         os.environ.pop(name, None)
     cluster.add_node(
-        num_cpus=0,
+        num_cpus=1,
         num_gpus=1,
         object_store_memory=100 * 1024 * 1024,
         env_vars={"PANLECT_DATA_DIR": gpu_dir},

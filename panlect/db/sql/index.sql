@@ -67,12 +67,13 @@ select run_id, organisation_id, repository_id, connection_id, full_name, clone_u
 from find_index_run(%(run_id)s)
 
 -- name: note_progress
--- Merged, so that several writers do not erase each other's figures; nothing when the run has ended.
+-- Merged, so that several writers do not erase each other's figures; nothing when the run has ended or is another's.
 update run set detail = detail || %(progress)s
-where organisation_id = %(organisation_id)s and id = %(run_id)s and status = 'running' returning id
+where organisation_id = %(organisation_id)s and id = %(run_id)s and status = 'running'
+  and (%(lease)s::uuid is null or lease_token = %(lease)s::uuid) returning id
 
 -- name: later_index_done
--- A run that was given back must not activate its older commit after a newer one.
+-- A run that was given back must not activate its older commit after a newer one of its branch.
 select exists (
     select from run later join run mine on mine.id = %(run_id)s
     where later.organisation_id = %(organisation_id)s and later.repository_id = %(repository_id)s

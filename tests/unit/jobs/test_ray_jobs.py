@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,8 @@ from panlect.errors import PanlectError
 
 pytestmark = pytest.mark.anyio
 RUN = UUID(int=7)
-ID = f"index-{RUN}-2"
+LEASE, NEXT_LEASE = UUID("aaaaaaaa" + 24 * "0"), UUID("bbbbbbbb" + 24 * "0")
+ID, NEXT_ID = f"index-{RUN}-2-aaaaaaaa", f"index-{RUN}-2-bbbbbbbb"
 
 
 @dataclass
@@ -41,7 +43,12 @@ class Client:
     def list_jobs(self) -> list[Any]:
         running = self.others.pop(0) if len(self.others) > 1 else self.others[0]
         return [
-            SimpleNamespace(submission_id=one, status=SimpleNamespace(value="RUNNING")) for one in running
+            SimpleNamespace(
+                submission_id=one,
+                status=SimpleNamespace(value="RUNNING"),
+                metadata={"run": str(RUN)} if str(RUN) in one else {},
+            )
+            for one in running
         ]
 
     def stop_job(self, submission_id: str) -> None:
@@ -53,18 +60,23 @@ async def wanted() -> None:
 
 
 async def submit(
-    monkeypatch: pytest.MonkeyPatch, client: Client, *, timeout_s: float = 60.0, still: Any = wanted
+    monkeypatch: pytest.MonkeyPatch,
+    client: Client,
+    *,
+    timeout_s: float = 60.0,
+    still: Any = wanted,
+    lease: UUID = LEASE,
 ) -> str:
     monkeypatch.setattr(ray_jobs, "_client", lambda: client)
     monkeypatch.setattr(ray_jobs, "_POLL_S", 0.0)
-    return await ray_jobs.submit(RUN, 2, limit=2, timeout_s=timeout_s, wanted=still)
+    return await ray_jobs.submit(RUN, 2, lease, limit=2, timeout_s=timeout_s, wanted=still)
 
 
 async def test_a_job_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     assert await submit(monkeypatch, client) == ID
     assert client.submitted[0]["submission_id"] == ID
-    assert client.submitted[0]["entrypoint"].endswith(f"-m jobs.index_repo --run {RUN}")
+    assert client.submitted[0]["entrypoint"].endswith(f"-m jobs.index_repo --run {RUN} --lease {LEASE}")
 
 
 async def test_no_more_jobs_run_at_a_time_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +86,7 @@ async def test_no_more_jobs_run_at_a_time_than_may(monkeypatch: pytest.MonkeyPat
     assert len(client.others) == 1
 
 
-async def test_the_same_attempt_attaches_to_the_job_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_same_lease_attaches_to_the_job_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await submit(monkeypatch, Client(refuses=True, others=[[ID]])) == ID
 
 
@@ -108,3 +120,24 @@ async def test_a_job_that_nobody_wants_any_more_is_stopped(monkeypatch: pytest.M
     with pytest.raises(PanlectError, match="cancelled"):
         await submit(monkeypatch, client, still=until_third)
     assert client.stopped == [ID]
+
+
+async def test_a_run_that_was_given_back_gets_a_job_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(states=["RUNNING"])
+
+    async def stops() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await submit(monkeypatch, client, still=stops)
+    client.states = ["RUNNING", "SUCCEEDED"]
+    assert await submit(monkeypatch, client, lease=NEXT_LEASE) == NEXT_ID  # the same attempt, after a restart
+    assert (client.stopped, [one["submission_id"] for one in client.submitted]) == ([ID], [ID, NEXT_ID])
+
+
+async def test_a_job_that_a_killed_worker_left_behind_is_ended_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [["index-a", ID], ["index-a", ID], ["index-a"]]
+    client = Client(others=others)
+    assert await submit(monkeypatch, client, lease=NEXT_LEASE) == NEXT_ID
+    assert client.stopped == [ID]  # once, and nobody else's
+    assert len(client.others) == 1, "waited for until it was gone"
