@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -12,6 +15,7 @@ import pytest
 
 from panlect.code.packed import Packed
 from panlect.db.pool import DEFAULT_ORGANISATION
+from panlect.db.sql import query
 from panlect.errors import ConfigurationError
 from panlect.git.tree import TreeEntry
 from panlect.index import snapshots, vectors
@@ -285,11 +289,11 @@ def test_dense_hits_belong_to_the_snapshot_however_many_are_retained(
         )
     active = snapshots.active(store, place.repository_id)
     assert active is not None
-    query = "refund payment"
-    dense = PostgresDense(store, place.repository_id, MODEL, HashingEmbedder().embed([query])[0])
+    asked = "refund payment"
+    dense = PostgresDense(store, place.repository_id, MODEL, HashingEmbedder().embed([asked])[0])
     near = {digest for digest, _ in dense.nearest(query, 20)}
     snapshot = Snapshot(active.commit_sha, snapshots.entries(store, active.id), store, NoBlobs())
-    hits = search(snapshot, query, 5, dense)
+    hits = search(snapshot, asked, 5, dense)
     assert len(near) == 20
     assert hits[0].path == "old19.py"
     assert all(snapshot.exists(hit.path) for hit in hits)
@@ -350,6 +354,82 @@ def test_the_young_are_never_collected(store: PostgresStore, place: Place) -> No
     for number in range(3):
         commit(store, place.repository_id, f"c{number}", {p: f"{t}# {number}\n" for p, t in FILES.items()})
     assert snapshots.collect(store, kept=1, grace_s=3600) == snapshots.Collected(0, 0, 0, 0)
+
+
+def age(administrator_url: str, *tables: str) -> None:
+    """Make every row of these tables two hours older."""
+    with psycopg.connect(administrator_url) as connection:
+        for table in tables:
+            connection.execute(
+                f"update panlect.{table} set created_at = created_at - interval '2 hours'".encode()
+            )
+
+
+@contextmanager
+def collecting_beside(administrator_url: str, store: PostgresStore, name: str) -> Iterator[None]:
+    """The collector's query `name` runs after the block and before its transaction is committed."""
+    values = {"organisation_id": store.organisation_id, "grace_s": 3600}
+
+    def collect() -> None:
+        with PostgresStore(store.url, store.organisation_id) as other, other.transaction() as connection:
+            connection.execute("set local lock_timeout = '20s'")
+            connection.execute(query(name), values)
+
+    with ThreadPoolExecutor(1) as thread:
+        with store.transaction():
+            yield
+            done = thread.submit(collect)
+            with psycopg.connect(administrator_url, autocommit=True) as watcher:
+                waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%delete from%'"
+                while not done.done() and not watcher.execute(waiting).fetchone():
+                    time.sleep(0.01)
+        done.result(30)
+
+
+def test_an_old_chunk_that_a_run_stores_again_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    store.put_chunks([(bytes(16), "def total(): ...")])
+    age(administrator_url, "chunk")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_chunks"):
+        store.put_chunks([(bytes(16), "def total(): ...")])
+    assert store.read_chunks([bytes(16)]) == {bytes(16): "def total(): ..."}
+
+
+def test_an_old_analysis_that_a_run_was_told_of_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add(FILES), memory, workers=0)
+    store.put(memory.kept.items())
+    age(administrator_url, "blob_analysis")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_blobs"):
+        known = store.known(memory.kept)
+    assert known == set(memory.kept)
+    assert set(store.load("meta", list(memory.kept))) == known
+
+
+def test_an_old_analysis_that_is_stored_again_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add({"a.py": "A = 1\n"}), memory, workers=0)
+    store.put(memory.kept.items())
+    age(administrator_url, "blob_analysis")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_blobs"):
+        store.put(memory.kept.items())
+    assert store.known(memory.kept) == set(memory.kept)
+
+
+def test_a_young_row_that_is_asked_for_is_not_written(store: PostgresStore, administrator_url: str) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add({"a.py": "A = 1\n"}), memory, workers=0)
+    store.put(memory.kept.items())
+    with psycopg.connect(administrator_url) as connection:
+        said = connection.execute("select ctid, created_at from panlect.blob_analysis").fetchall()
+    store.known(memory.kept)
+    with psycopg.connect(administrator_url) as connection:
+        assert connection.execute("select ctid, created_at from panlect.blob_analysis").fetchall() == said
 
 
 def test_storage_counts_rows_and_bytes(store: PostgresStore, place: Place) -> None:
