@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from panlect import faults
 from panlect.code.packed import Packed
 from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.db.sql import query
@@ -72,9 +73,7 @@ def commit(
             for key, packed in memory.kept.items()
         ),
     )
-    snapshot = snapshots.begin(store, repository_id, sha)
-    snapshots.put_entries(store, repository_id, snapshot, entries)
-    snapshots.activate(store, snapshot, files=len(files), serve=serve)
+    snapshot, _ = snapshots.complete(store, repository_id, sha, entries, serve=serve)
     return snapshot
 
 
@@ -156,6 +155,52 @@ def test_the_snapshot_of_a_branch_stands_beside_the_active_one(store: PostgresSt
     assert active is not None
     assert active.id == main.id
     assert "b.py" in [entry.path for entry in snapshots.entries(store, branch.id)]
+
+
+def test_the_active_snapshot_stays_active_when_it_is_kept_once_more(
+    store: PostgresStore, place: Place
+) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    commit(store, place.repository_id, "one", FILES, serve=False)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert active.state == "active"
+
+
+def test_two_writers_of_one_snapshot_leave_it_whole_and_active(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first has written the entries and committed nothing."""
+    entries = MemoryBlobs().add(FILES)
+    with PostgresStore(store.url, store.organisation_id) as other, ThreadPoolExecutor(1) as thread:
+        second: list[Future[object]] = []
+
+        def between(_: str) -> None:
+            if not second:
+                second.append(
+                    thread.submit(snapshots.complete, other, place.repository_id, "one", entries, serve=False)
+                )
+                wait(second, timeout=0.3)
+
+        monkeypatch.setattr(faults, "fault", between)
+        snapshots.complete(store, place.repository_id, "one", entries)
+        second[0].result(30)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert active.state == "active"
+    assert len(snapshots.entries(store, active.id)) == len(FILES)
+
+
+def test_a_writer_that_fails_leaves_no_part_of_a_snapshot(
+    store: PostgresStore, place: Place, administrator_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(faults, "fault", fail)
+    with pytest.raises(RuntimeError):
+        snapshots.complete(store, place.repository_id, "one", MemoryBlobs().add(FILES))
+    assert (rows_of(administrator_url, "snapshot"), rows_of(administrator_url, "snapshot_entry")) == (0, 0)
 
 
 # What became of each file
@@ -348,6 +393,41 @@ def test_collecting_keeps_what_is_searched_and_what_it_stands_on(
     active = snapshots.active(store, place.repository_id)
     assert active is not None
     assert len(snapshots.entries(store, active.id)) == 40
+
+
+def test_the_head_of_a_review_in_progress_is_not_collected(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    changed = {path: f"{text}# head\n" for path, text in FILES.items()}
+    commit(store, place.repository_id, "head", changed, serve=False)
+    commit(store, place.repository_id, "main", FILES)
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute(
+            "insert into panlect.run (organisation_id, kind, status, repository_id, head_sha, base_sha, lease_token)"
+            " values (%s, 'review', 'running', %s, 'head', 'main', gen_random_uuid())",
+            [DEFAULT_ORGANISATION, place.repository_id],
+        )
+    assert snapshots.collect(store, kept=0, grace_s=0).snapshots == 0
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("delete from panlect.run")
+    assert snapshots.collect(store, kept=0, grace_s=0).snapshots == 1
+
+
+def test_vectors_of_young_chunks_are_never_collected(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    for number in range(2):
+        embed_all(
+            store,
+            place.repository_id,
+            commit(
+                store, place.repository_id, f"c{number}", {p: f"{t}# {number}\n" for p, t in FILES.items()}
+            ),
+        )
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("update panlect.snapshot set activated_at = activated_at - interval '2 hours'")
+    said = snapshots.collect(store, kept=0, grace_s=3600)
+    assert (said.snapshots, said.vectors) == (1, 0)
 
 
 def test_the_young_are_never_collected(store: PostgresStore, place: Place) -> None:
