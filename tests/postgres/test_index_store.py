@@ -364,6 +364,65 @@ def test_a_large_repository_is_searched_by_an_index_with_full_recall(
     assert near[0][1] == pytest.approx(1.0, abs=1e-3)
 
 
+def put_random(store: PostgresStore, repository_id: UUID, count: int) -> None:
+    made = np.random.default_rng(7).normal(size=(count, 384)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    vectors.register(store, MODEL)
+    vectors.put(store, repository_id, MODEL.key, [uuid4().bytes for _ in range(count)], made)
+
+
+def indexes_of(url: str) -> list[bool]:
+    """Whether each approximate index is valid."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "select i.indisvalid from pg_class c join pg_index i on i.indexrelid = c.oid where relname ~ '^nearest_'"
+        ).fetchall()
+    return [valid for (valid,) in rows]
+
+
+def test_an_index_whose_build_was_killed_is_built_anew(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    with psycopg.connect(administrator_url) as connection:  # what a killed build leaves
+        connection.execute(
+            "update pg_index set indisvalid = false from pg_class c where c.oid = indexrelid and relname ~ '^nearest_'"
+        )
+    assert indexes_of(administrator_url) == [False]
+    said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert (said.built, indexes_of(administrator_url)) == (True, [True])
+
+
+def test_an_index_that_is_not_valid_is_never_measured(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_random(store, place.repository_id, 300)
+    monkeypatch.setattr(vectors, "_has_index", lambda *_: False)
+    said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert said == vectors.Indexed(300, built=False)
+
+
+def test_an_index_that_another_builds_is_left_to_it(
+    store: PostgresStore, place: Place, database_url: str, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    name = vectors._index_name(place.repository_id, MODEL.key)
+    with psycopg.connect(database_url, autocommit=True) as builder:
+        builder.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert (said.built, indexes_of(administrator_url)) == (False, [])
+
+
+def test_the_index_of_a_model_is_dropped_with_its_vectors(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert vectors.drop(store, place.repository_id, MODEL.key) == 300
+    assert indexes_of(administrator_url) == []
+
+
 # What is dropped
 
 
