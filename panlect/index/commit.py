@@ -109,11 +109,10 @@ def activate(
     store: PostgresStore, repository_id: UUID, plan: Plan, *, ref: str = "", serve: bool = True
 ) -> Active:
     """Make the commit searchable: entries, then the swap. Without `serve` it stands beside the active one."""
-    snapshot = snapshots.begin(store, repository_id, plan.commit_sha, ref)
-    if snapshot.state == "building":
-        snapshots.put_entries(store, repository_id, snapshot, plan.entries, truncated=plan.truncated)
+    snapshot, chunks = snapshots.complete(
+        store, repository_id, plan.commit_sha, plan.entries, ref=ref, truncated=plan.truncated, serve=serve
+    )
     files = sum(is_analysable(entry) for entry in plan.entries)
-    chunks = snapshots.activate(store, snapshot, files=files, serve=serve)
     return Active(snapshot, files, chunks)
 
 

@@ -6,9 +6,9 @@ large repository writes two rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from panlect.code.packed import meta_of
@@ -18,6 +18,9 @@ from panlect.git.tree import TreeEntry
 from panlect.index.record import FileRecord, why_not_analysed
 from panlect.index.snapshot import blob_key, is_analysable
 from panlect.index.store import PostgresStore, name_number
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 UNREAD = "not analysed: missing, damaged, or the run's budget was spent"
 _DEEPEST = 24  # overlays below one another: reading walks all of them
@@ -75,6 +78,42 @@ def active(store: PostgresStore, repository_id: UUID) -> StoredSnapshot | None:
     return _one(store, "snapshots.active", repository_id)
 
 
+def complete(
+    store: PostgresStore,
+    repository_id: UUID,
+    commit_sha: str,
+    files: Sequence[TreeEntry],
+    *,
+    ref: str = "",
+    truncated: str = "",
+    serve: bool = True,
+) -> tuple[StoredSnapshot, int]:
+    """Write a commit's snapshot and search it from now on in place of the old one; with how many chunks it has.
+
+    One transaction, one at a time for a repository: entries are there whole or not at all, and nobody else's view of
+    the snapshot counts. Without `serve` it stands beside the active one (a branch, a pull request); the active
+    one itself stays active whoever completes it once more.
+    """
+    from panlect.faults import fault
+
+    values: dict[str, object] = {**_of(store, repository_id), "files": sum(map(is_analysable, files))}
+    with store.transaction() as connection:
+        connection.execute(query("snapshots.lock_repository"), values)
+        snapshot = begin(store, repository_id, commit_sha, ref)
+        if snapshot.state == "building":
+            put_entries(store, repository_id, snapshot, files, truncated=truncated)
+        values["snapshot_id"] = snapshot.id
+        row = connection.execute(query("snapshots.count_chunks"), values).fetchone()
+        assert row is not None
+        values |= {"chunks": row[0], "state": "active" if serve or snapshot.state == "active" else "ready"}
+        fault("index.before_activate")
+        connection.execute(query("snapshots.complete"), values)
+        if serve:
+            connection.execute(query("snapshots.retire_others"), values)
+            connection.execute(query("snapshots.activate"), values)
+    return snapshot, int(row[0])
+
+
 def put_entries(
     store: PostgresStore,
     repository_id: UUID,
@@ -83,26 +122,26 @@ def put_entries(
     *,
     truncated: str = "",
 ) -> int:
-    """The files of a snapshot, as an overlay where that is small; how many rows were written."""
-    below = _one(store, "snapshots.newest_of_this_analyser", repository_id)
-    rows = [_row(store, snapshot.id, entry) for entry in files]
-    over = None
-    if below is not None and below.id != snapshot.id and below.overlay_depth < _DEEPEST:
-        differing = _differing(store, snapshot.id, rows, below)
-        if len(differing) <= max(8, _MOST_OVERLAID * len(rows)):
-            over, rows = below, differing
-    values = {
-        "organisation_id": store.organisation_id,
-        "snapshot_id": snapshot.id,
-        "overlay_of": over.id if over else None,
-        "overlay_depth": over.overlay_depth + 1 if over else 0,
-        "truncated": truncated,
-    }
+    """The files of a snapshot, as an overlay where that is small; how many rows were written. One transaction."""
+    kinds = ["uuid", "uuid", "text", "bytea", "int4", "int8", "text"]
     with store.transaction() as connection:
+        below = _one(store, "snapshots.newest_of_this_analyser", repository_id)
+        rows = [_row(store, snapshot.id, entry) for entry in files]
+        over = None
+        if below is not None and below.id != snapshot.id and below.overlay_depth < _DEEPEST:
+            differing = _differing(store, snapshot.id, rows, below)
+            if len(differing) <= max(8, _MOST_OVERLAID * len(rows)):
+                over, rows = below, differing
+        values = {
+            "organisation_id": store.organisation_id,
+            "snapshot_id": snapshot.id,
+            "overlay_of": over.id if over else None,
+            "overlay_depth": over.overlay_depth + 1 if over else 0,
+            "truncated": truncated,
+        }
         connection.execute(query("snapshots.clear_entries"), values)
         connection.execute(query("snapshots.put_below"), values)
-    kinds = ["uuid", "uuid", "text", "bytea", "int4", "int8", "text"]
-    store.copy("incoming_entry", "snapshots.stage_entries", "snapshots.store_entries", kinds, rows)
+        store.copy("incoming_entry", "snapshots.stage_entries", "snapshots.store_entries", kinds, rows)
     return len(rows)
 
 
@@ -111,29 +150,6 @@ def entries(store: PostgresStore, snapshot_id: UUID) -> list[TreeEntry]:
     with store.transaction() as connection:
         rows = connection.execute(query("snapshots.list_entries"), {"snapshot_id": snapshot_id}).fetchall()
     return [TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size) for path, sha, mode, size in rows]
-
-
-def activate(store: PostgresStore, snapshot: StoredSnapshot, *, files: int, serve: bool = True) -> int:
-    """Complete a snapshot, and search it from now on in place of the old one: one transaction. How many chunks.
-
-    Without `serve` it is there beside the active one (a branch, a pull request).
-    """
-    from panlect.faults import fault
-
-    values: dict[str, object] = {"organisation_id": store.organisation_id, "snapshot_id": snapshot.id}
-    with store.transaction() as connection:
-        row = connection.execute(query("snapshots.count_chunks"), values).fetchone()
-    assert row is not None
-    chunks = int(row[0])
-    values |= {"files": files, "chunks": chunks, "state": "active" if serve else "ready"}
-    fault("index.before_activate")
-    with store.transaction() as connection:
-        if serve or snapshot.state != "active":
-            connection.execute(query("snapshots.complete"), values)
-        if serve:
-            connection.execute(query("snapshots.retire_others"), values)
-            connection.execute(query("snapshots.activate"), values)
-    return chunks
 
 
 def note_embedded(store: PostgresStore, snapshot_id: UUID, embedded: int) -> None:
@@ -194,35 +210,40 @@ def collect(store: PostgresStore, *, kept: int, grace_s: float) -> Collected:
     """Drop old snapshots and what no snapshot holds any more: analyses, chunks, vectors.
 
     Keeps the active snapshot, the `kept` newest of each repository, what others stand on, and whatever is
-    younger than `grace_s` seconds. One transaction a kind: a collection that is killed goes on the next time.
+    younger than `grace_s` seconds, which is to be longer than a run takes. One transaction a repository, then one a
+    kind: a collection that is killed goes on the next time.
     """
     values: dict[str, Any] = {
         "organisation_id": store.organisation_id,
         "kept": kept,
         "grace_s": grace_s,
     }
-    snapshots = 0
-    while True:  # what an overlay stood on becomes collectable with it
-        with store.transaction() as connection:
-            ids = [row[0] for row in connection.execute(query("snapshots.collectable"), values)]
-            connection.execute(query("snapshots.drop_snapshots"), {**values, "ids": ids})
-        snapshots += len(ids)
-        if not ids:
-            break
     with store.transaction() as connection:
         repositories = [row[0] for row in connection.execute(query("snapshots.repositories"), values)]
-    vectors = 0
-    for repository_id in repositories if snapshots else ():
+    snapshots = vectors = 0
+    for repository_id in repositories:
+        of_repository = {**values, "repository_id": repository_id}
         with store.transaction() as connection:
-            dropped = connection.execute(
-                query("snapshots.drop_unreachable_vectors"), {**values, "repository_id": repository_id}
-            )
-            vectors += dropped.rowcount
+            dropped = _dropped_snapshots(connection, of_repository)
+            if dropped:
+                found = connection.execute(query("snapshots.drop_unreachable_vectors"), of_repository)
+                vectors += found.rowcount
+        snapshots += dropped
     with store.transaction() as connection:
         blobs = connection.execute(query("snapshots.drop_unreachable_blobs"), values).rowcount
     with store.transaction() as connection:
         chunks = connection.execute(query("snapshots.drop_unreachable_chunks"), values).rowcount
     return Collected(snapshots, blobs, chunks, vectors)
+
+
+def _dropped_snapshots(connection: Connection[Any], values: Mapping[str, object]) -> int:
+    """Drop what is collectable of a repository, while nobody completes a snapshot of it; how many there were."""
+    connection.execute(query("snapshots.lock_repository"), values)
+    dropped = 0
+    while ids := [row[0] for row in connection.execute(query("snapshots.collectable"), values)]:
+        connection.execute(query("snapshots.drop_snapshots"), {**values, "ids": ids})
+        dropped += len(ids)  # what one of them stood on becomes collectable with it
+    return dropped
 
 
 def _row(store: PostgresStore, snapshot_id: UUID, entry: TreeEntry) -> tuple[Any, ...]:

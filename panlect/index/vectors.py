@@ -7,7 +7,8 @@ alone), whose recall is measured against the exact answer before it is trusted.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -151,10 +152,14 @@ def _copied_rows(
 
 
 def drop(store: PostgresStore, repository_id: UUID, key: str) -> int:
-    """Forget a model's vectors of a repository; how many there were."""
+    """Forget a model's vectors of a repository, and their index where the login owns it; how many there were."""
     values = {"organisation_id": store.organisation_id, "repository_id": repository_id, "key": key}
     with store.transaction() as connection:
-        return connection.execute(query("vectors.drop_model"), values).rowcount
+        dropped = connection.execute(query("vectors.drop_model"), values).rowcount
+    with _owner(store) as owner:
+        if owner is not None:
+            _drop_index(owner, _index_name(repository_id, key))
+    return dropped
 
 
 def nearest(
@@ -202,9 +207,6 @@ def ensure_index(
     One whose recall is too low is dropped again: slow and right before quick and wrong. Needs the login that
     owns the tables; under another it stays exact.
     """
-    import psycopg
-    from pgvector.psycopg import register_vector
-
     values = {"organisation_id": store.organisation_id, "repository_id": repository_id, "key": model.key}
     with store.transaction() as connection:
         row = connection.execute(query("vectors.count"), values).fetchone()
@@ -213,18 +215,41 @@ def ensure_index(
             return Indexed(row[0], built=False)
         part = connection.execute(query("vectors.partition"), values).fetchone()
     assert part is not None
-    with psycopg.connect(store.url, autocommit=True) as owner:
-        register_vector(owner)
-        owner.execute("set search_path = panlect, public")
-        if not _owns_vectors(owner):
+    name = _index_name(repository_id, model.key)
+    with _owner(store) as owner:
+        if owner is None or not _is_only_builder(owner, name):
             return Indexed(row[0], built=False)
-        owner.execute(f"set maintenance_work_mem = '{_BUILD_MEMORY}'".encode())
-        owner.execute(_create_index(part[0], repository_id, model))
+        if not _has_index(owner, repository_id, model):
+            _drop_index(owner, name)  # a build that was killed leaves an index that nobody asks
+            owner.execute(f"set maintenance_work_mem = '{_BUILD_MEMORY}'".encode())
+            owner.execute(_create_index(part[0], repository_id, model))
+        if not _has_index(owner, repository_id, model):
+            return Indexed(row[0], built=False)
         recall = measure_recall(store, repository_id, model)
         if recall < _ENOUGH_RECALL:
-            owner.execute(f"drop index if exists {_index_name(repository_id, model)}".encode())
+            _drop_index(owner, name)
             return Indexed(row[0], built=False, recall=recall)
     return Indexed(row[0], built=True, recall=recall)
+
+
+@contextmanager
+def _owner(store: PostgresStore) -> Iterator[Connection[Any] | None]:
+    """A connection that may build and drop indexes, outside transactions; None where the login may not."""
+    import psycopg
+
+    with psycopg.connect(store.url, autocommit=True) as owner:
+        owner.execute("set search_path = panlect, public")
+        yield owner if _owns_vectors(owner) else None
+
+
+def _is_only_builder(owner: Connection[Any], name: str) -> bool:
+    """Whether nobody else builds this index. Not waited for: a build waits for every older statement, this one too."""
+    row = owner.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
+    return bool(row and row[0])
+
+
+def _drop_index(owner: Connection[Any], name: str) -> None:
+    owner.execute(f"drop index concurrently if exists {name}".encode())
 
 
 def measure_recall(store: PostgresStore, repository_id: UUID, model: Model, k: int = 10) -> float:
@@ -265,7 +290,7 @@ def _create_index(part: str, repository_id: UUID, model: Model) -> sql.Composed:
         "create index concurrently if not exists {name} on {part} using hnsw"
         " ((embedding::halfvec({dimension})) halfvec_cosine_ops) where repository_id = {repository} and model = {key}"
     ).format(
-        name=sql.Identifier(_index_name(repository_id, model)),
+        name=sql.Identifier(_index_name(repository_id, model.key)),
         part=sql.Identifier(part),
         dimension=sql.Literal(model.dimension),
         repository=sql.Literal(str(repository_id)),
@@ -273,15 +298,16 @@ def _create_index(part: str, repository_id: UUID, model: Model) -> sql.Composed:
     )
 
 
-def _index_name(repository_id: UUID, model: Model) -> str:
-    digest = hashlib.sha256(f"{repository_id}\0{model.key}".encode()).hexdigest()
+def _index_name(repository_id: UUID, key: str) -> str:
+    digest = hashlib.sha256(f"{repository_id}\0{key}".encode()).hexdigest()
     return f"nearest_{digest[:24]}"
 
 
 def _has_index(connection: Connection[Any], repository_id: UUID, model: Model) -> bool:
     row = connection.execute(
-        "select i.indisvalid from pg_class c join pg_index i on i.indexrelid = c.oid where c.relname = %s",
-        [_index_name(repository_id, model)],
+        "select i.indisvalid from pg_class c join pg_index i on i.indexrelid = c.oid"
+        " where c.relnamespace = 'panlect'::regnamespace and c.relname = %s",
+        [_index_name(repository_id, model.key)],
     ).fetchone()
     return bool(row and row[0])
 

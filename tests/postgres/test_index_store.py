@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -10,8 +13,10 @@ import numpy as np
 import psycopg
 import pytest
 
+from panlect import faults
 from panlect.code.packed import Packed
 from panlect.db.pool import DEFAULT_ORGANISATION
+from panlect.db.sql import query
 from panlect.errors import ConfigurationError
 from panlect.git.tree import TreeEntry
 from panlect.index import snapshots, vectors
@@ -68,9 +73,7 @@ def commit(
             for key, packed in memory.kept.items()
         ),
     )
-    snapshot = snapshots.begin(store, repository_id, sha)
-    snapshots.put_entries(store, repository_id, snapshot, entries)
-    snapshots.activate(store, snapshot, files=len(files), serve=serve)
+    snapshot, _ = snapshots.complete(store, repository_id, sha, entries, serve=serve)
     return snapshot
 
 
@@ -152,6 +155,52 @@ def test_the_snapshot_of_a_branch_stands_beside_the_active_one(store: PostgresSt
     assert active is not None
     assert active.id == main.id
     assert "b.py" in [entry.path for entry in snapshots.entries(store, branch.id)]
+
+
+def test_the_active_snapshot_stays_active_when_it_is_kept_once_more(
+    store: PostgresStore, place: Place
+) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    commit(store, place.repository_id, "one", FILES, serve=False)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert active.state == "active"
+
+
+def test_two_writers_of_one_snapshot_leave_it_whole_and_active(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first has written the entries and committed nothing."""
+    entries = MemoryBlobs().add(FILES)
+    with PostgresStore(store.url, store.organisation_id) as other, ThreadPoolExecutor(1) as thread:
+        second: list[Future[object]] = []
+
+        def between(_: str) -> None:
+            if not second:
+                second.append(
+                    thread.submit(snapshots.complete, other, place.repository_id, "one", entries, serve=False)
+                )
+                wait(second, timeout=0.3)
+
+        monkeypatch.setattr(faults, "fault", between)
+        snapshots.complete(store, place.repository_id, "one", entries)
+        second[0].result(30)
+    active = snapshots.active(store, place.repository_id)
+    assert active is not None
+    assert active.state == "active"
+    assert len(snapshots.entries(store, active.id)) == len(FILES)
+
+
+def test_a_writer_that_fails_leaves_no_part_of_a_snapshot(
+    store: PostgresStore, place: Place, administrator_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(faults, "fault", fail)
+    with pytest.raises(RuntimeError):
+        snapshots.complete(store, place.repository_id, "one", MemoryBlobs().add(FILES))
+    assert (rows_of(administrator_url, "snapshot"), rows_of(administrator_url, "snapshot_entry")) == (0, 0)
 
 
 # What became of each file
@@ -285,11 +334,11 @@ def test_dense_hits_belong_to_the_snapshot_however_many_are_retained(
         )
     active = snapshots.active(store, place.repository_id)
     assert active is not None
-    query = "refund payment"
-    dense = PostgresDense(store, place.repository_id, MODEL, HashingEmbedder().embed([query])[0])
+    asked = "refund payment"
+    dense = PostgresDense(store, place.repository_id, MODEL, HashingEmbedder().embed([asked])[0])
     near = {digest for digest, _ in dense.nearest(query, 20)}
     snapshot = Snapshot(active.commit_sha, snapshots.entries(store, active.id), store, NoBlobs())
-    hits = search(snapshot, query, 5, dense)
+    hits = search(snapshot, asked, 5, dense)
     assert len(near) == 20
     assert hits[0].path == "old19.py"
     assert all(snapshot.exists(hit.path) for hit in hits)
@@ -313,6 +362,65 @@ def test_a_large_repository_is_searched_by_an_index_with_full_recall(
     near = vectors.nearest(store, other_repository, MODEL, probe, 10)
     assert len(near) == 10
     assert near[0][1] == pytest.approx(1.0, abs=1e-3)
+
+
+def put_random(store: PostgresStore, repository_id: UUID, count: int) -> None:
+    made = np.random.default_rng(7).normal(size=(count, 384)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    vectors.register(store, MODEL)
+    vectors.put(store, repository_id, MODEL.key, [uuid4().bytes for _ in range(count)], made)
+
+
+def indexes_of(url: str) -> list[bool]:
+    """Whether each approximate index is valid."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "select i.indisvalid from pg_class c join pg_index i on i.indexrelid = c.oid where relname ~ '^nearest_'"
+        ).fetchall()
+    return [valid for (valid,) in rows]
+
+
+def test_an_index_whose_build_was_killed_is_built_anew(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    with psycopg.connect(administrator_url) as connection:  # what a killed build leaves
+        connection.execute(
+            "update pg_index set indisvalid = false from pg_class c where c.oid = indexrelid and relname ~ '^nearest_'"
+        )
+    assert indexes_of(administrator_url) == [False]
+    said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert (said.built, indexes_of(administrator_url)) == (True, [True])
+
+
+def test_an_index_that_is_not_valid_is_never_measured(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_random(store, place.repository_id, 300)
+    monkeypatch.setattr(vectors, "_has_index", lambda *_: False)
+    said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert said == vectors.Indexed(300, built=False)
+
+
+def test_an_index_that_another_builds_is_left_to_it(
+    store: PostgresStore, place: Place, database_url: str, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    name = vectors._index_name(place.repository_id, MODEL.key)
+    with psycopg.connect(database_url, autocommit=True) as builder:
+        builder.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        said = vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert (said.built, indexes_of(administrator_url)) == (False, [])
+
+
+def test_the_index_of_a_model_is_dropped_with_its_vectors(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    put_random(store, place.repository_id, 300)
+    vectors.ensure_index(store, place.repository_id, MODEL, above=100)
+    assert vectors.drop(store, place.repository_id, MODEL.key) == 300
+    assert indexes_of(administrator_url) == []
 
 
 # What is dropped
@@ -346,10 +454,121 @@ def test_collecting_keeps_what_is_searched_and_what_it_stands_on(
     assert len(snapshots.entries(store, active.id)) == 40
 
 
+def test_the_head_of_a_review_in_progress_is_not_collected(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    changed = {path: f"{text}# head\n" for path, text in FILES.items()}
+    commit(store, place.repository_id, "head", changed, serve=False)
+    commit(store, place.repository_id, "main", FILES)
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute(
+            "insert into panlect.run (organisation_id, kind, status, repository_id, head_sha, base_sha, lease_token)"
+            " values (%s, 'review', 'running', %s, 'head', 'main', gen_random_uuid())",
+            [DEFAULT_ORGANISATION, place.repository_id],
+        )
+    assert snapshots.collect(store, kept=0, grace_s=0).snapshots == 0
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("delete from panlect.run")
+    assert snapshots.collect(store, kept=0, grace_s=0).snapshots == 1
+
+
+def test_vectors_of_young_chunks_are_never_collected(
+    store: PostgresStore, place: Place, administrator_url: str
+) -> None:
+    for number in range(2):
+        embed_all(
+            store,
+            place.repository_id,
+            commit(
+                store, place.repository_id, f"c{number}", {p: f"{t}# {number}\n" for p, t in FILES.items()}
+            ),
+        )
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("update panlect.snapshot set activated_at = activated_at - interval '2 hours'")
+    said = snapshots.collect(store, kept=0, grace_s=3600)
+    assert (said.snapshots, said.vectors) == (1, 0)
+
+
 def test_the_young_are_never_collected(store: PostgresStore, place: Place) -> None:
     for number in range(3):
         commit(store, place.repository_id, f"c{number}", {p: f"{t}# {number}\n" for p, t in FILES.items()})
     assert snapshots.collect(store, kept=1, grace_s=3600) == snapshots.Collected(0, 0, 0, 0)
+
+
+def age(administrator_url: str, *tables: str) -> None:
+    """Make every row of these tables two hours older."""
+    with psycopg.connect(administrator_url) as connection:
+        for table in tables:
+            connection.execute(
+                f"update panlect.{table} set created_at = created_at - interval '2 hours'".encode()
+            )
+
+
+@contextmanager
+def collecting_beside(administrator_url: str, store: PostgresStore, name: str) -> Iterator[None]:
+    """The collector's query `name` runs after the block and before its transaction is committed."""
+    values = {"organisation_id": store.organisation_id, "grace_s": 3600}
+
+    def collect() -> None:
+        with PostgresStore(store.url, store.organisation_id) as other, other.transaction() as connection:
+            connection.execute("set local lock_timeout = '20s'")
+            connection.execute(query(name), values)
+
+    with ThreadPoolExecutor(1) as thread:
+        with store.transaction():
+            yield
+            done = thread.submit(collect)
+            with psycopg.connect(administrator_url, autocommit=True) as watcher:
+                waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%delete from%'"
+                while not done.done() and not watcher.execute(waiting).fetchone():
+                    time.sleep(0.01)
+        done.result(30)
+
+
+def test_an_old_chunk_that_a_run_stores_again_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    store.put_chunks([(bytes(16), "def total(): ...")])
+    age(administrator_url, "chunk")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_chunks"):
+        store.put_chunks([(bytes(16), "def total(): ...")])
+    assert store.read_chunks([bytes(16)]) == {bytes(16): "def total(): ..."}
+
+
+def test_an_old_analysis_that_a_run_was_told_of_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add(FILES), memory, workers=0)
+    store.put(memory.kept.items())
+    age(administrator_url, "blob_analysis")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_blobs"):
+        known = store.known(memory.kept)
+    assert known == set(memory.kept)
+    assert set(store.load("meta", list(memory.kept))) == known
+
+
+def test_an_old_analysis_that_is_stored_again_is_not_dropped_under_it(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add({"a.py": "A = 1\n"}), memory, workers=0)
+    store.put(memory.kept.items())
+    age(administrator_url, "blob_analysis")
+    with collecting_beside(administrator_url, store, "snapshots.drop_unreachable_blobs"):
+        store.put(memory.kept.items())
+    assert store.known(memory.kept) == set(memory.kept)
+
+
+def test_a_young_row_that_is_asked_for_is_not_written(store: PostgresStore, administrator_url: str) -> None:
+    memory, blobs = MemoryStore(), MemoryBlobs()
+    analyse_blobs(blobs, blobs.add({"a.py": "A = 1\n"}), memory, workers=0)
+    store.put(memory.kept.items())
+    with psycopg.connect(administrator_url) as connection:
+        said = connection.execute("select ctid, created_at from panlect.blob_analysis").fetchall()
+    store.known(memory.kept)
+    with psycopg.connect(administrator_url) as connection:
+        assert connection.execute("select ctid, created_at from panlect.blob_analysis").fetchall() == said
 
 
 def test_storage_counts_rows_and_bytes(store: PostgresStore, place: Place) -> None:

@@ -11,8 +11,10 @@ alter table blob_analysis
     add column read_ms real not null default 0;
 create index blob_naming on blob_analysis using gin (names);
 
--- A chunk is stored before the analysis that names it: the youngest are never collected.
+-- A chunk is stored before the analysis that names it: the youngest are never collected. Whoever relies on an old
+-- row makes it young again.
 alter table chunk add column created_at timestamptz not null default now();
+grant update (created_at) on chunk, blob_analysis to panlect_app;
 
 -- Which model made a vector, and how it is asked. Vectors of two keys are never compared.
 create table embedding_model (

@@ -1,7 +1,22 @@
 -- name: known_blobs
--- Keys travel as two arrays: one round trip for a whole tree.
-select b.blob_sha, b.analyser from unnest(%(shas)s::bytea[], %(analysers)s::text[]) as k (sha, analyser)
-join blob_analysis b on b.organisation_id = %(organisation_id)s and b.blob_sha = k.sha and b.analyser = k.analyser
+-- Keys travel as two arrays: one round trip for a whole tree. Whoever is told that an old row is there relies on
+-- it, so it becomes young, which the collector passes by; one that was dropped meanwhile is not known.
+with asked as materialized (
+    select b.blob_sha, b.analyser, b.created_at < now() - interval '10 minutes' as old
+    from unnest(%(shas)s::bytea[], %(analysers)s::text[]) as k (sha, analyser)
+    join blob_analysis b on b.organisation_id = %(organisation_id)s and b.blob_sha = k.sha and b.analyser = k.analyser
+), held as materialized (
+    -- In one order, so that two runs of like trees do not wait for each other in a circle.
+    select b.blob_sha, b.analyser from asked
+    join blob_analysis b on b.organisation_id = %(organisation_id)s and b.blob_sha = asked.blob_sha
+        and b.analyser = asked.analyser
+    where asked.old order by b.blob_sha, b.analyser for no key update of b
+), touched as (
+    update blob_analysis b set created_at = now() from held
+    where b.organisation_id = %(organisation_id)s and b.blob_sha = held.blob_sha and b.analyser = held.analyser
+    returning b.blob_sha, b.analyser
+)
+select blob_sha, analyser from asked where not old union all select blob_sha, analyser from touched
 
 -- name: load_meta
 -- One column at a time: search never reads what the checks need.
@@ -29,21 +44,26 @@ create temporary table incoming_blob (organisation_id uuid, blob_sha bytea, anal
     meta bytea, search bytea, symbols bytea, facts bytea, names int[], chunk_hashes bytea, read_ms real) on commit drop
 
 -- name: store_blobs
--- The same content analysed twice is the same row.
-insert into blob_analysis
+-- The same content analysed twice is the same row; one that is old becomes young, as in known_blobs.
+insert into blob_analysis as kept
     (organisation_id, blob_sha, analyser, meta, search, symbols, facts, names, chunk_hashes, read_ms)
 select distinct on (blob_sha, analyser)
     organisation_id, blob_sha, analyser, meta, search, symbols, facts, names, chunk_hashes, read_ms
-from incoming_blob on conflict do nothing
+from incoming_blob order by blob_sha, analyser
+on conflict (organisation_id, blob_sha, analyser) do update set created_at = now()
+where kept.created_at < now() - interval '10 minutes'
 
 -- name: stage_chunks
 -- As stage_blobs.
 create temporary table incoming_chunk (organisation_id uuid, chunk_hash bytea, text text) on commit drop
 
 -- name: store_chunks
--- A chunk is stored once for an organisation.
-insert into chunk (organisation_id, chunk_hash, text)
-select distinct on (chunk_hash) organisation_id, chunk_hash, text from incoming_chunk on conflict do nothing
+-- A chunk is stored once for an organisation. Its writer is about to name it, so an old one that no analysis names
+-- becomes young: the collector looks again at a row that changed under it, and passes by.
+insert into chunk as kept (organisation_id, chunk_hash, text)
+select distinct on (chunk_hash) organisation_id, chunk_hash, text from incoming_chunk order by chunk_hash
+on conflict (organisation_id, chunk_hash) do update set created_at = now()
+where kept.created_at < now() - interval '10 minutes'
 
 -- name: read_chunks
 -- Texts by hash, for those who embed.

@@ -10,6 +10,10 @@ select id, commit_sha, state, overlay_of, overlay_depth from snapshot
 where organisation_id = %(organisation_id)s and repository_id = %(repository_id)s
   and commit_sha = %(commit_sha)s and analyser = %(analyser)s
 
+-- name: lock_repository
+-- Who completes a snapshot and who collects take turns; a row that only refers to the repository waits for neither.
+select from repository where organisation_id = %(organisation_id)s and id = %(repository_id)s for no key update
+
 -- name: active
 -- What is searched now.
 select s.id, s.commit_sha, s.state, s.overlay_of, s.overlay_depth, r.full_name
@@ -103,11 +107,12 @@ where e.organisation_id = %(organisation_id)s and not exists (
 order by layer.full_name, e.path collate "C"
 
 -- name: collectable
--- Oldest first. Never what is searched, built, or stood upon; never what a run in progress reads.
+-- Oldest first. Never what is searched, built, or stood upon; never the commits of an index or review in progress.
+-- (The base that a review compares with may be an older one: what it reads of it is young, see index.known_blobs.)
 with ranked as (
     select s.id, s.state, s.activated_at, s.created_at,
-           row_number() over (partition by s.repository_id order by s.activated_at desc nulls last) as newest
-    from snapshot s where s.organisation_id = %(organisation_id)s
+           row_number() over (order by s.activated_at desc nulls last) as newest
+    from snapshot s where s.organisation_id = %(organisation_id)s and s.repository_id = %(repository_id)s
 )
 select r.id from ranked r
 where r.id not in (select active_snapshot_id from repository
@@ -117,8 +122,9 @@ where r.id not in (select active_snapshot_id from repository
            and r.activated_at < now() - make_interval(secs => %(grace_s)s)
        or r.state = 'building' and r.created_at < now() - make_interval(secs => %(grace_s)s))
   and not exists (select from run n join snapshot s on s.id = r.id
-                  where n.repository_id = s.repository_id and n.kind = 'index' and n.status = 'running'
-                    and n.head_sha = s.commit_sha)
+                  where n.organisation_id = %(organisation_id)s and n.repository_id = s.repository_id
+                    and n.kind in ('index', 'review') and n.status = 'running'
+                    and s.commit_sha in (n.head_sha, n.base_sha))
 order by r.activated_at nulls first
 
 -- name: drop_snapshots
@@ -146,7 +152,8 @@ where c.organisation_id = %(organisation_id)s and c.created_at < now() - make_in
   and not exists (select from reachable r where r.chunk_hash = c.chunk_hash)
 
 -- name: drop_unreachable_vectors
--- A vector belongs to a repository: it stays while one of the repository's snapshots has its chunk.
+-- A vector belongs to a repository: it stays while one of the repository's snapshots has its chunk, and while its
+-- chunk is young, which somebody is about to name.
 with reachable as materialized (
     select c.chunk_hash from snapshot s, snapshot_chunks(s.id) c (chunk_hash)
     where s.organisation_id = %(organisation_id)s and s.repository_id = %(repository_id)s
@@ -154,6 +161,8 @@ with reachable as materialized (
 delete from chunk_embedding e
 where e.organisation_id = %(organisation_id)s and e.repository_id = %(repository_id)s
   and not exists (select from reachable r where r.chunk_hash = e.chunk_hash)
+  and not exists (select from chunk c where c.organisation_id = e.organisation_id and c.chunk_hash = e.chunk_hash
+                  and c.created_at >= now() - make_interval(secs => %(grace_s)s))
 
 -- name: repositories
 -- Whose vectors may be collected.
