@@ -82,7 +82,12 @@ def analyse_blobs(
     rows = [{"keys": [f"{language}/{sha}" for language, sha in group]} for group in groups]
     dataset = (
         ray.data.from_items(rows, override_num_blocks=len(rows))
-        .flat_map(ReadAndAnalyse(source, cut), num_cpus=_READ_CPUS, label_selector=readers)
+        .flat_map(
+            ReadAndAnalyse(source, cut),
+            compute=ray.data.TaskPoolStrategy(size=_reading_tasks()) if readers else None,
+            num_cpus=_READ_CPUS,
+            label_selector=readers,
+        )
         .map_batches(
             AnalysisSink(source.organisation_id),
             batch_size=_BLOBS_PER_TASK,
@@ -179,6 +184,11 @@ def _reading_cpus() -> float:
     return sum(
         float(node["Resources"].get("CPU", 0)) for node in _nodes() if not node["Resources"].get("GPU")
     )
+
+
+def _reading_tasks() -> int:
+    """How many reading tasks leave room for a sink: Ray Data counts processors that they may not have."""
+    return max(1, int((_reading_cpus() - _SINK_CPUS) / _READ_CPUS))
 
 
 def _nodes() -> list[dict[str, Any]]:

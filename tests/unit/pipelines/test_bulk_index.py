@@ -131,3 +131,10 @@ def test_a_cluster_of_one_kind_of_node_reads_anywhere(monkeypatch: pytest.Monkey
     assert reading_nodes() is None
     cluster(monkeypatch, head={"CPU": 0.0}, one={"CPU": 8.0, "GPU": 1.0})
     assert reading_nodes() is None
+
+
+def test_readers_leave_room_for_a_sink_on_their_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster(monkeypatch, head={"CPU": 2.0}, a={"CPU": 64.0, "GPU": 1.0})
+    assert bulk_index._reading_tasks() == 7
+    cluster(monkeypatch, head={"CPU": 0.25}, a={"CPU": 64.0, "GPU": 1.0})
+    assert bulk_index._reading_tasks() == 1
