@@ -77,7 +77,7 @@ class SegmentFolder:
                 file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in folder.glob("*.npy")
             }
             os.utime(folder.parent)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             return None
         return found or None
 
@@ -90,6 +90,7 @@ class SegmentFolder:
             try:
                 for name, column in columns.items():
                     np.save(draft / f"{name}.npy", column, allow_pickle=False)
+                _remove(folder)
                 draft.rename(folder)
             except OSError:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -106,6 +107,15 @@ class SegmentFolder:
                 break
             shutil.rmtree(one, ignore_errors=True)  # whoever has it mapped keeps it
             surplus -= size
+
+
+def _remove(folder: Path) -> None:
+    """Take away a folder that could not be read, first by its name: nobody finds half of it."""
+    if folder.exists():
+        away = Path(tempfile.mkdtemp(prefix=".damaged-", dir=folder.parent))
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            folder.rename(away / folder.name)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def _columns(prefix: str, inverted: Inverted) -> dict[str, Array]:

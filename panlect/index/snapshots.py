@@ -6,7 +6,7 @@ large repository writes two rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNREAD = "not analysed: missing, damaged, or the run's budget was spent"
 _DEEPEST = 24  # overlays below one another: reading walks all of them
+_KNOWING_AT_ONCE = 200  # files with their symbols
 _MOST_OVERLAID = 0.25  # of the files: an overlay of more is stored whole
 
 
@@ -187,13 +188,22 @@ class Knowing(NamedTuple):
     symbols: bytes
 
 
-def knowing(store: PostgresStore, keys: Sequence[str]) -> Iterator[Knowing]:
-    """The files of every active snapshot of the organisation that may know one of these names; no cap."""
+def knowing(
+    store: PostgresStore, keys: Sequence[str], *, timeout_ms: int = 0
+) -> Generator[Knowing, None, None]:
+    """The files of every active snapshot of the organisation that may know one of these names; no cap.
+
+    They come some at a time, in a transaction that lasts until the last: close what is left unread. Each step of
+    the query may take `timeout_ms`, 0 for any time; then psycopg's QueryCanceled is raised.
+    """
     values = {"organisation_id": store.organisation_id, "ids": [name_number(key) for key in keys]}
-    with store.transaction() as connection, connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(query("snapshots.who"), values).fetchall()
-    for _, full_name, commit_sha, path, symbols in rows:
-        yield Knowing(full_name, commit_sha, path, bytes(symbols))
+    with store.transaction() as connection:
+        connection.execute("select set_config('statement_timeout', %s, true)", [str(timeout_ms)])
+        with connection.cursor("knowing", binary=True) as cursor:
+            cursor.itersize = _KNOWING_AT_ONCE
+            cursor.execute(query("snapshots.who"), values)
+            for _, full_name, commit_sha, path, symbols in cursor:
+                yield Knowing(full_name, commit_sha, path, bytes(symbols))
 
 
 def storage(store: PostgresStore) -> Storage:

@@ -1,14 +1,15 @@
 """Who knows a name: every definition, use, subclass and mention of it, in one repository or in all of an organisation.
 
 A symbol is asked by its name or by the end of its qualified name; what code shares by strings as it is written:
-`STRIPE_KEY`, `/orders/{id}`, `--dry-run`, `orders.total`. Nothing is ranked and nothing is cut.
+`STRIPE_KEY`, `/orders/{id}`, `--dry-run`, `orders.total`. Nothing is ranked and nothing is cut, except in what is
+said of a change, which says so.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from panlect.code.mentions import KINDS, one_spelling
@@ -26,6 +27,10 @@ _LONGEST = 200
 _SHARED = frozenset({"function", "method", "class", "interface", "type", "constant", "field"})
 _MOST_NAMES = 50  # of one change that are followed
 _MOST_DEFINITIONS = 3
+_MOST_FILES = 2000  # that are unpacked for one name of a change
+_MOST_SITES = 10_000
+_TIMEOUT_MS = 5000  # of the query of one name of a change
+_OWN_RECEIVERS = frozenset({"self", "this", "cls"})
 
 
 class Site(NamedTuple):
@@ -45,7 +50,13 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A name as it is looked for: `name` its last part, `qualifier` what stands before that."""
+    """A name as it is looked for: `name` its last part, `qualifier` what stands before that.
+
+    With a qualifier, a definition counts when its qualified name ends so; a use when the word before its dot is the
+    qualifier's last part in any case (`order.total` of `Order.total`), or is self, this or cls inside the qualifier.
+    A use of another or of no receiver is left out: what it belongs to is not known. Bases are kept by their last
+    name, so what extends is found whatever the qualifier.
+    """
 
     said: str
     name: str
@@ -78,6 +89,7 @@ class Known:
 
     name: str
     sites: tuple[Site, ...]
+    cut: bool = False  # there may be more sites
 
     @property
     def repositories(self) -> int:
@@ -151,7 +163,8 @@ def _sites(repository: str, commit: str, path: str, column: bytes, asked: Asked)
             if asked.name in one.bases:
                 yield Site(repository, commit, path, one.start_line, "extends", one.kind, one.qualified_name)
         for use in references_of(symbols).rows(definitions, asked.name):
-            yield Site(repository, commit, path, use.line, "uses", use.kind, use.enclosing, use.receiver)
+            if _is_received(use.receiver, use.enclosing, asked.qualifier):
+                yield Site(repository, commit, path, use.line, "uses", use.kind, use.enclosing, use.receiver)
     wanted = {(kind, one_spelling(kind, asked.said)) for kind in asked.kinds}
     for mention in mentions_of(symbols):
         if (mention.kind, mention.name) in wanted:
@@ -162,6 +175,15 @@ def _is_qualified(qualified: str, qualifier: str) -> bool:
     """Whether a definition's qualified name ends as it was asked for."""
     parent = qualified.rpartition(".")[0]
     return not qualifier or parent == qualifier or parent.endswith(f".{qualifier}")
+
+
+def _is_received(receiver: str, enclosing: str, qualifier: str) -> bool:
+    """Whether a use is one of the qualifier's, as `Asked` says."""
+    if not qualifier:
+        return True
+    if receiver in _OWN_RECEIVERS:
+        return f".{qualifier}." in f".{enclosing}."
+    return receiver.casefold() == qualifier.rpartition(".")[2].casefold()
 
 
 # What a change reaches
@@ -178,26 +200,51 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """How far a change reaches, by name, the farthest first."""
+    """How far a change reaches, by name, the farthest first; with `cut` at least so far."""
 
     repositories: int
     sites: int
     names: tuple[Reach, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """As the API says it."""
-        return asdict(self)
+    cut: bool = False
 
     def __str__(self) -> str:
-        return f"{_many(self.repositories, 'repository', 'repositories')}, {_many(self.sites, 'call site', 'call sites')}"
+        reached = f"{_many(self.repositories, 'repository', 'repositories')}, {_many(self.sites, 'call site', 'call sites')}"
+        return f"at least {reached}" if self.cut else reached
 
 
 def reach_in_organisation(
     store: PostgresStore, repository: str, change: Change, base: Snapshot
 ) -> BlastRadius:
-    """How far a change reaches over all repositories of the organisation."""
-    known = (who_in_organisation(store, name, kind) for name, kind in changed_names(change, base))
-    return blast_radius(known, repository, [file.path for file in change.files])
+    """How far a change reaches over all repositories of the organisation; of a name that all know, a part."""
+    known = (_reached(store, name, kind) for name, kind in changed_names(change, base))
+    own = {path for file in change.files for path in (file.path, file.old_path) if path is not None}
+    return blast_radius(known, repository, own)
+
+
+def _reached(store: PostgresStore, name: str, kind: str) -> Known:
+    """As `who_in_organisation`, up to a definition too many, or a bound, which is said."""
+    from contextlib import closing
+
+    from psycopg.errors import QueryCanceled
+
+    from panlect.index.snapshots import knowing
+
+    asked = Asked.of(name, kind)
+    sites: list[Site] = []
+    definitions = 0
+    try:
+        with closing(knowing(store, asked.keys(), timeout_ms=_TIMEOUT_MS)) as rows:
+            for number, row in enumerate(rows):
+                if number >= _MOST_FILES or len(sites) >= _MOST_SITES:
+                    return Known(name, tuple(sorted(sites)), cut=True)
+                found = list(_sites(row.repository, row.commit_sha, row.path, row.symbols, asked))
+                sites += found
+                definitions += sum(site.role == "defines" for site in found)
+                if definitions > _MOST_DEFINITIONS:
+                    break  # nothing will be said of it
+    except QueryCanceled:
+        return Known(name, tuple(sorted(sites)), cut=True)
+    return Known(name, tuple(sorted(sites)))
 
 
 def changed_names(change: Change, base: Snapshot) -> list[tuple[str, str]]:
@@ -220,13 +267,15 @@ def _many(count: int, one: str, more: str) -> str:
     return f"{count} {one if count == 1 else more}"
 
 
-def blast_radius(known: Iterable[Known], repository: str, changed_paths: Sequence[str]) -> BlastRadius:
+def blast_radius(known: Iterable[Known], repository: str, changed_paths: Collection[str]) -> BlastRadius:
     """What is said of each changed name, without the files of the change itself and without definitions."""
     own = set(changed_paths)
     reached: dict[str, list[Site]] = {}
+    cut = False
     for one in known:
         if one.count("defines") > _MOST_DEFINITIONS:
             continue  # a name of many things says nothing about this one
+        cut = cut or one.cut
         sites = [
             site
             for site in one.sites
@@ -239,4 +288,4 @@ def blast_radius(known: Iterable[Known], repository: str, changed_paths: Sequenc
         Reach(name, len({site.repository for site in sites}), len(sites)) for name, sites in reached.items()
     ]
     names.sort(key=lambda one: (-one.repositories, -one.sites, one.name))
-    return BlastRadius(len({site.repository for site in every}), len(every), tuple(names))
+    return BlastRadius(len({site.repository for site in every}), len(every), tuple(names), cut)

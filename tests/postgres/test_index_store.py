@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from panlect import faults
+from panlect.change import Change, ChangedFile, Symbol
 from panlect.code.packed import Packed
 from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.db.sql import query
@@ -23,13 +24,14 @@ from panlect.index import snapshots, vectors
 from panlect.index.analyse import analyse_blobs
 from panlect.index.commit import Analysed, keep
 from panlect.index.embed import HashingEmbedder, embedding_text
-from panlect.index.memory import MemoryBlobs, MemoryStore
+from panlect.index.memory import MemoryBlobs, MemoryRepository, MemoryStore
 from panlect.index.models import ModelSpec, key_of
 from panlect.index.snapshot import Snapshot, blob_key
 from panlect.index.store import PostgresStore, name_number, names_of
+from panlect.search import who
 from panlect.search.hosted import NoBlobs, PostgresDense
 from panlect.search.query import search
-from panlect.search.who import who_in_organisation
+from panlect.search.who import BlastRadius, reach_in_organisation, who_in_organisation
 from tests.conftest import Place
 
 HASHING = ModelSpec("hashing")
@@ -264,6 +266,63 @@ def test_a_file_counts_once_however_many_overlays_lie_on_it(store: PostgresStore
     )
     known = who_in_organisation(store, "part_3")
     assert [(s.path, s.line) for s in known.sites] == [("x.py", 1), ("x.py", 3), ("y/part3.py", 1)]
+
+
+def change_of(path: str, old_path: str, name: str) -> Change:
+    before = (Symbol(name, "function", f"def {name}()", 1, 2),)
+    file = ChangedFile(
+        "renamed", old_path, path, "1" * 40, "2" * 40, "100644", "100644", "code", before=before
+    )
+    return Change("base", "head", (file,))
+
+
+def reach(store: PostgresStore, name: str) -> BlastRadius:
+    base = MemoryRepository().snapshot({})
+    return reach_in_organisation(store, "acme/shop", change_of("new.py", "old.py", name), base)
+
+
+def test_the_old_path_of_a_renamed_file_is_no_other_file(store: PostgresStore, place: Place) -> None:
+    commit(
+        store,
+        place.repository_id,
+        "one",
+        {"old.py": "def part(order): ...\npart(1)\n", "user.py": "part(2)\n"},
+    )
+    said = reach(store, "part")
+    assert (str(said), said.cut) == ("1 repository, 1 call site", False)
+
+
+def test_a_name_that_many_files_know_is_cut_and_says_so(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(who, "_MOST_FILES", 5)
+    commit(store, place.repository_id, "one", {f"user{n}.py": f"part({n})\n" for n in range(9)})
+    said = reach(store, "part")
+    assert (str(said), said.cut) == ("at least 1 repository, 5 call sites", True)
+    assert len(who_in_organisation(store, "part").sites) == 9
+
+
+def test_a_name_is_left_at_its_fourth_definition(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, place.repository_id, "one", {f"d{n}.py": f"def part(): return {n}\n" for n in range(9)})
+    read: list[str] = []
+    sites = who._sites
+    monkeypatch.setattr(who, "_sites", lambda *given: read.append(given[2]) or sites(*given))
+    assert reach(store, "part") == BlastRadius(0, 0, ())
+    assert read == ["d0.py", "d1.py", "d2.py", "d3.py"]
+
+
+def test_a_query_of_a_review_that_takes_too_long_is_cut_and_the_store_goes_on(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, place.repository_id, "one", FILES)
+    monkeypatch.setattr(who, "_TIMEOUT_MS", 1)
+    slow = "select pg_sleep(5), '', '', '', ''::bytea -- %(organisation_id)s %(ids)s"
+    monkeypatch.setattr(snapshots, "query", lambda name: slow if name == "snapshots.who" else query(name))
+    assert reach(store, "part_1").cut
+    monkeypatch.undo()
+    assert len(who_in_organisation(store, "part_1").sites) == 1
 
 
 def test_hashes_of_names_are_those_that_are_asked_for(store: PostgresStore) -> None:

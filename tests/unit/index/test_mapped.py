@@ -54,11 +54,19 @@ def test_what_is_mapped_is_not_made_again(repository: MemoryRepository, tmp_path
     assert [column for column, _ in repository.store.loads if column == "search"] == []
 
 
-def test_a_damaged_file_is_made_anew(repository: MemoryRepository, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b"damaged", b""])
+def test_a_damaged_file_is_made_anew_and_mapped_the_next_time(
+    repository: MemoryRepository, tmp_path: Path, damage: bytes
+) -> None:
     wanted = search(opened(repository, SegmentFolder(tmp_path, "one")), "capture")
     for file in tmp_path.rglob("*.npy"):
-        file.write_bytes(b"damaged")
+        file.write_bytes(damage)
     assert search(opened(repository, SegmentFolder(tmp_path, "one")), "capture") == wanted
+    snapshot = opened(repository, SegmentFolder(tmp_path, "one"))
+    assert search(snapshot, "capture") == wanted
+    (segment, _, _) = snapshot.segments()[0]
+    assert isinstance(segment.terms.documents, np.memmap)
+    assert list(tmp_path.rglob(".*")) == []
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(repository: MemoryRepository, tmp_path: Path) -> None:
