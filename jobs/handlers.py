@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 
+from jobs.collect import Collector
 from jobs.tasks import Handlers
 from panlect.errors import ConfigurationError, EmbeddingError, PanlectError
 from panlect.git.repository import Repository
@@ -56,8 +57,14 @@ def handlers(services: Services) -> Handlers:
         public_url=services.public_url,
         metrics=services.metrics,
     )
+    collector = Collector()
+
+    async def index_and_collect(lease: Lease) -> None:
+        await index_commit(services, lease)
+        await collector.after_index(services, lease.run.organisation_id)
+
     kinds: Mapping[RunKind, Execute] = {
-        RunKind.INDEX: lambda lease: index_commit(services, lease),
+        RunKind.INDEX: index_and_collect,
         RunKind.REVIEW: lambda lease: review_pull_request(shop, lease),
         RunKind.PUBLISH: lambda lease: publish_review(shop, lease),
     }
