@@ -17,7 +17,8 @@ from panlect.code.analysis import Definition, Import, Reference
 from panlect.code.languages import language_by_name
 from panlect.code.packed import references_of, symbols_of
 from panlect.index.snapshot import DefinitionSite, Snapshot
-from panlect.search.modules import Module, Modules, shared_folders
+from panlect.search.families.layout import Module, shared_folders
+from panlect.search.modules import Modules
 from panlect.search.names import FileNames, is_visible, read_names, scopes_around
 from panlect.search.spelling import (
     LONGEST_LINE,
