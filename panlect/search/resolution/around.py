@@ -29,27 +29,25 @@ class Around:
 
     def chain(self, file: FileNames, reference: Reference) -> tuple[str, ...]:
         """The words before a name, outermost first; () for a bare one, "" first where no plain word begins it."""
-        lines = self._sources.lines(file.path)
-        known = (reference.receiver,) if reference.receiver else ()
-        if not 0 < reference.line <= len(lines) or len(lines[reference.line - 1]) > LONGEST_LINE:
-            return known
-        line, name = lines[reference.line - 1], reference.name
-        if not reference.receiver and line.lstrip().startswith((".", "?.", "->", "::")):
-            line = with_lines_above(lines, reference.line)
-        found: list[tuple[str, ...]] = []
-        at = line.find(name)
-        while at >= 0:
-            end = at + len(name)
-            if not (is_word(line, at - 1) or is_word(line, end)):
-                chain = chain_before(line, at)
-                if (chain[-1] if chain and chain != _SUPER else "") == reference.receiver.lstrip("$"):
-                    found.append(chain)
-            at = line.find(name, end)
+        line = self._line(file, reference)
+        found = _chains_before(line, reference) if line is not None else []
+        if not found and reference.receiver:
+            return (reference.receiver,)
         if not found:
-            return known or (("",) if reference.kind == "attribute" else ())
+            return ("",) if line is not None and reference.kind == "attribute" else ()
         if reference.kind == "attribute":
             return next((chain for chain in found if chain), ("",))
         return min(found, key=len) if reference.receiver == "" else found[0]
+
+    def _line(self, file: FileNames, reference: Reference) -> str | None:
+        """The line of a reference, with those above where it goes on with a dot; None for none that can be read."""
+        lines = self._sources.lines(file.path)
+        if not 0 < reference.line <= len(lines) or len(lines[reference.line - 1]) > LONGEST_LINE:
+            return None
+        line = lines[reference.line - 1]
+        if not reference.receiver and line.lstrip().startswith((".", "?.", "->", "::")):
+            return with_lines_above(lines, reference.line)
+        return line
 
     def binds(self, file: FileNames, function: Definition, name: str, line: int) -> bool:
         """Whether a function has a parameter or variable of this name at a line, as far as its text tells."""
@@ -70,3 +68,18 @@ class Around:
         lines = self._sources.lines(file.path)
         line = lines[reference.line - 1] if 0 < reference.line <= len(lines) else ""
         return "self::" in line
+
+
+def _chains_before(line: str, reference: Reference) -> list[tuple[str, ...]]:
+    """The words before each place of a line where the name stands behind the receiver of a reference."""
+    found: list[tuple[str, ...]] = []
+    name = reference.name
+    at = line.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if not (is_word(line, at - 1) or is_word(line, end)):
+            chain = chain_before(line, at)
+            if (chain[-1] if chain and chain != _SUPER else "") == reference.receiver.lstrip("$"):
+                found.append(chain)
+        at = line.find(name, end)
+    return found

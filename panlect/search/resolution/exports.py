@@ -37,19 +37,9 @@ class Exports:
 
     def target(self, path: str, imported: Import) -> tuple[tuple[Target, ...], bool]:
         """What an import binds, and whether that is outside the repository."""
-        module = self._modules.find(path, imported.module)
-        bound = imported.module
-        family = language_by_name(path).family
-        if family == "python" and not imported.name and not imported.alias and "." in bound.lstrip("."):
-            bound = bound.partition(".")[0]  # `import a.b` binds a
-            module = self._modules.find(path, bound)
         if not imported.name:
-            if module.within and family != "rust":
-                sites = self._packages.in_files(module.files, module.within)
-                return (tuple(sites), False) if sites else ((), False)
-            if module.within and (sites := self._packages.in_files(module.files, module.within)):
-                return tuple(sites), False
-            return ((Bound(path, bound, module),), False) if module.known else ((), True)
+            return self._whole_module(path, imported)
+        module = self._modules.find(path, imported.module)
         found = self.from_module(path, imported.module, module, imported.name) if module.known else ()
         if found:
             return found, False
@@ -58,12 +48,24 @@ class Exports:
             return (beneath,), False
         return (), not module.known
 
-    def star(self, path: str, imported: Import, name: str) -> tuple[tuple[Target, ...], bool]:
-        """What an import of everything gives under a name, and whether it is of a module outside the repository."""
+    def _whole_module(self, path: str, imported: Import) -> tuple[tuple[Target, ...], bool]:
+        bound = imported.module
+        family = language_by_name(path).family
+        if family == "python" and not imported.alias and "." in bound.lstrip("."):
+            bound = bound.partition(".")[0]  # `import a.b` binds a
+        module = self._modules.find(path, bound)
+        if module.within:
+            sites = self._packages.in_files(module.files, module.within)
+            if sites or family != "rust":
+                return tuple(sites), False
+        return ((Bound(path, bound, module),), False) if module.known else ((), True)
+
+    def star(self, path: str, imported: Import, name: str) -> tuple[Target, ...]:
+        """What an import of everything gives under a name."""
         module = self._modules.find(path, imported.module)
         if not module.known:
-            return (), True
-        return self.from_module(path, imported.module, module, name, as_star=True), False
+            return ()
+        return self.from_module(path, imported.module, module, name, as_star=True)
 
     def submodule(self, path: str, module: str, name: str) -> Bound | None:
         """The module of this name beneath another; None where a language has no such thing."""
@@ -135,15 +137,7 @@ class Exports:
             return ()
         seen.add((path, name))
         file = self._sources.file(path)
-        own: list[Target] = [
-            Site(path, d)
-            for d in file.members.get(("", name), ())
-            if d.kind not in ("extension", "module") or file.family == "ruby"
-        ]
-        if file.family == "c":
-            own += [Site(path, d) for s in file.namespaces for d in file.members.get((s, name), ())]
-        if file.family in SCRIPTS and not own:
-            own += self._script_export(file, name)
+        own = self._own_export(file, name)
         if own:
             return tuple(dict.fromkeys(own))
         if file.family == "rust" and (declared := self.declared_module(file, name)) is not None:
@@ -156,6 +150,24 @@ class Exports:
             return tuple(dict.fromkeys(passed))
         if file.family == "python" and name.startswith("_") and hops:
             return ()
+        return self._passed_by_star(file, name, hops, seen)
+
+    def _own_export(self, file: FileNames, name: str) -> list[Target]:
+        """What a file defines and gives away under a name."""
+        own: list[Target] = [
+            Site(file.path, d)
+            for d in file.members.get(("", name), ())
+            if d.kind not in ("extension", "module") or file.family == "ruby"
+        ]
+        if file.family == "c":
+            own += [Site(file.path, d) for s in file.namespaces for d in file.members.get((s, name), ())]
+        if file.family in SCRIPTS and not own:
+            own += self._script_export(file, name)
+        return own
+
+    def _passed_by_star(
+        self, file: FileNames, name: str, hops: int, seen: set[tuple[str, str]]
+    ) -> tuple[Target, ...]:
         for row in file.stars:
             if not row.scope and row.imported.name in ("*", ""):
                 found = self._passed_on(file, row.imported, name, hops, seen)

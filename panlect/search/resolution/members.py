@@ -68,17 +68,21 @@ class Members:
                     found += self._own_members(one, name)
             if found:
                 return tuple(dict.fromkeys(found))[:MOST_CANDIDATES]
-            above: list[Site] = []
-            for one in level:
-                for base in self._bases(one):
-                    mark = (base.path, base.definition.qualified_name)
-                    if mark not in seen and len(seen) < _MOST_STEPS:
-                        seen.add(mark)
-                        above.append(base)
-            if not above:
+            level = self._bases_above(level, seen)
+            if not level:
                 return ()
-            level = above
         return ()
+
+    def _bases_above(self, level: list[Site], seen: set[tuple[str, str]]) -> list[Site]:
+        """The bases of these classes that were not seen yet."""
+        above: list[Site] = []
+        for one in level:
+            for base in self._bases(one):
+                mark = (base.path, base.definition.qualified_name)
+                if mark not in seen and len(seen) < _MOST_STEPS:
+                    seen.add(mark)
+                    above.append(base)
+        return above
 
     def _own_members(self, site: Site, name: str) -> list[Site]:
         file = self._sources.file(site.path)
@@ -88,26 +92,25 @@ class Members:
             return found
         if found and file.family not in ("c", "csharp"):
             return found
-        last = site.definition.name
         paths = self._sources.files_defining(name)
         if len(paths) > MOST_FILES_OF_NAME:
             return found
         for path in paths:
             if path == site.path or language_by_name(path).family != file.family:
                 continue
-            if not self._shares_types(file, path):
-                continue
-            other = self._sources.file(path)
-            for parent in dict.fromkeys((owner, last)):
-                if parent in other.qualified and file.family in ("jvm",):
-                    continue  # a class of the same name, not members added to this one
-                if parent in other.qualified and not any(
-                    d.kind in ("extension", "method") or file.family in ("c", "csharp", "ruby")
-                    for d in other.qualified[parent]
-                ):
-                    continue
-                found += [Site(path, d) for d in other.members.get((parent, name), ())]
+            if self._shares_types(file, path):
+                found += self._added_members(path, (owner, site.definition.name), name)
         return found[:MOST_CANDIDATES]
+
+    def _added_members(self, path: str, owners: tuple[str, str], name: str) -> list[Site]:
+        """What a file adds to a class of another file, by its whole name and by its last word."""
+        file = self._sources.file(path)
+        return [
+            Site(path, d)
+            for owner in dict.fromkeys(owners)
+            if _adds_to(file, owner)
+            for d in file.members.get((owner, name), ())
+        ]
 
     def _shares_types(self, file: FileNames, other: str) -> bool:
         """Whether members of a type of `file` may stand in another file."""
@@ -147,3 +150,11 @@ class Members:
                 if isinstance(target, Site) and (target.definition.kind in CLASSES or file.family == "ruby")
             ]
         return found
+
+
+def _adds_to(file: FileNames, owner: str) -> bool:
+    """Whether members that a file has under this name are added to a class, not those of one of its own."""
+    own = file.qualified.get(owner)
+    if own is None or file.family in ("c", "csharp", "ruby"):
+        return True
+    return file.family != "jvm" and any(d.kind in ("extension", "method") for d in own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from panlect.code.analysis import Definition, Reference
 from panlect.search.modules import Modules
@@ -59,21 +59,24 @@ class Receivers:
         if not head:
             return NOTHING
         if file.family == "rust" and head == "crate":
-            module = self._modules.find(file.path, "::".join(chain))
-            return self._step((Bound(file.path, "::".join(chain), module),), reference.name)
+            return self._of_rust_path(file, chain, reference.name)
         answer = self._scopes.bare(file, Reference(head, "name", reference.line, reference.enclosing), head)
         if answer.external:
             return EXTERNAL
         if answer.local or not answer.targets:
             typed = self._typed(file, reference, head) if len(chain) == 1 else NOTHING
             return typed if typed.targets else self._whole_path(file, reference, chain, answer)
+        return self._member_of(answer, chain[1:], reference.name)
+
+    def _member_of(self, answer: Answer, words: Sequence[str], name: str) -> Answer:
+        """The member that words and a name lead to from what a head means."""
         targets = answer.targets
-        for word in chain[1:]:
+        for word in words:
             step = self._step(targets, word)
             if not step.targets:
                 return step if step.external else NOTHING
             targets = step.targets
-        found = self._step(targets, reference.name)
+        found = self._step(targets, name)
         if found.targets:
             return found._replace(confidence=min(MEMBER, found.confidence, max(answer.confidence, PACKAGE)))
         if found.external:
@@ -123,32 +126,31 @@ class Receivers:
             if isinstance(target, Site):
                 if target.definition.kind in CLASSES or target.definition.kind == "module":
                     found += self._members.member(target, word)
-                continue
-            if target.module.known:
-                found += self._exports.from_module(target.importer, target.name, target.module, word)
-                if not target.module.within and not found:
-                    beneath = self._exports.submodule(target.importer, target.name, word)
-                    found += [beneath] if beneath is not None else []
-                if not found:
-                    defaults = self._exports.stand_for([target])
-                    found += [
-                        m
-                        for d in defaults
-                        if d.definition.kind in CLASSES
-                        for m in self._members.member(d, word)
-                    ]
+            elif target.module.known:
+                found += self._of_module(target, word, is_found=bool(found))
             else:
                 external = True
         if found:
             return Answer(tuple(dict.fromkeys(found)), MEMBER, "member of what stands before the dot")
         return EXTERNAL if external else NOTHING
 
+    def _of_module(self, bound: Bound, word: str, *, is_found: bool) -> Sequence[Target]:
+        """What a module gives; the module beneath it or a member of its default, unless the word is found."""
+        given = self._exports.from_module(bound.importer, bound.name, bound.module, word)
+        if given or is_found:
+            return given
+        if not bound.module.within:
+            beneath = self._exports.submodule(bound.importer, bound.name, word)
+            if beneath is not None:
+                return [beneath]
+        classes = [one for one in self._exports.stand_for([bound]) if one.definition.kind in CLASSES]
+        return [member for one in classes for member in self._members.member(one, word)]
+
     def _of_self(self, file: FileNames, reference: Reference, chain: tuple[str, ...]) -> Answer:
         """A member of the class around a reference, or of its bases alone after `super`."""
         above = chain[0] in _BASES
         if self._is_rust_path(file, reference, chain[0]):
-            module = self._modules.find(file.path, "::".join(chain))
-            return self._step((Bound(file.path, "::".join(chain), module),), reference.name)
+            return self._of_rust_path(file, chain, reference.name)
         if len(chain) > 1:
             return NOTHING  # a field of ours: what it holds is not known
         owner = self._owner(file, reference)
@@ -161,6 +163,10 @@ class Receivers:
         if found:
             return Answer(tuple(dict.fromkeys(found)), OWN, "member of the class around it")
         return NOTHING
+
+    def _of_rust_path(self, file: FileNames, chain: tuple[str, ...], name: str) -> Answer:
+        path = "::".join(chain)
+        return self._step((Bound(file.path, path, self._modules.find(file.path, path)),), name)
 
     def _is_rust_path(self, file: FileNames, reference: Reference, head: str) -> bool:
         """Whether `self` or `super` begins a path of modules: `self` is a value as well."""
@@ -190,22 +196,26 @@ class Receivers:
 
     def _typed(self, file: FileNames, reference: Reference, word: str) -> Answer:
         """A member of the type that the function around says its parameter has."""
+        for function in self._functions_around(file, reference):
+            said = parameter_type(file.family, function.signature, word)
+            if said:
+                return self._of_written_type(file, function, said, reference.name)
+        return NOTHING
+
+    @staticmethod
+    def _functions_around(file: FileNames, reference: Reference) -> Iterator[Definition]:
         for scope in scopes_around(reference.enclosing):
             for one in file.qualified.get(scope, ()):
-                if one.kind not in FUNCTIONS or not one.start_line <= reference.line <= one.end_line:
-                    continue
-                said = parameter_type(file.family, one.signature, word)
-                if not said:
-                    continue
-                answer = self._named_type(file, one, said)
-                if answer.external:
-                    return NOTHING
-                types = [t for t in answer.targets if isinstance(t, Site) and t.definition.kind in CLASSES]
-                found = self._step(types, reference.name)
-                if found.targets:
-                    return found._replace(reason=f"member of the parameter's type {said}")
-                return NOTHING
-        return NOTHING
+                if one.kind in FUNCTIONS and one.start_line <= reference.line <= one.end_line:
+                    yield one
+
+    def _of_written_type(self, file: FileNames, function: Definition, said: str, name: str) -> Answer:
+        answer = self._named_type(file, function, said)
+        if answer.external:
+            return NOTHING
+        types = [t for t in answer.targets if isinstance(t, Site) and t.definition.kind in CLASSES]
+        found = self._step(types, name)
+        return found._replace(reason=f"member of the parameter's type {said}") if found.targets else NOTHING
 
     def _named_type(self, file: FileNames, function: Definition, said: str) -> Answer:
         steps = re.split(r"::|\.", said)

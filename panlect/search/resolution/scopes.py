@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from panlect.code.analysis import Reference
+from collections.abc import Sequence
+
+from panlect.code.analysis import Definition, Reference
 from panlect.code.languages import language_by_name
 from panlect.search.names import FileNames, is_visible, scopes_around
 from panlect.search.resolution.answers import (
@@ -49,58 +51,69 @@ class Scopes:
             answer = self._in_scope(file, reference, scope, name)
             if answer is not None:
                 return answer
-        own = file.members.get(("", name), [])
-        for space in file.namespaces:
-            if space not in prefixes and file.family in NAMESPACED:
-                own = own + file.members.get((space, name), [])
         bound = self._imported(file, reference, name)
-        if own:
-            sites = tuple(Site(file.path, one) for one in own)
-            plain = [site for site in sites if site.definition.kind not in ("extension", "module")]
-            if plain or file.family not in ("rust", "swift", "c") or not bound.targets:
-                if plain:
-                    return Answer(tuple(plain), OWN, "defined in this file")
-                module = self._exports.declared_module(file, name)
-                if module is not None:
-                    return module
-                if file.family not in ("rust", "swift", "go", "c"):
-                    return Answer(sites, OWN, "defined in this file")
+        answer = self._in_file(file, prefixes, name, is_imported=bool(bound.targets))
+        if answer is not None:
+            return answer
         if bound.targets or bound.external or bound.local:
             return bound
         return self._packages.without_import(file, reference, name)
 
+    def _in_file(
+        self, file: FileNames, prefixes: Sequence[str], name: str, *, is_imported: bool
+    ) -> Answer | None:
+        """What a file defines at its top under a name; None when something else tells what it means."""
+        own = file.members.get(("", name), [])
+        for space in file.namespaces:
+            if space not in prefixes and file.family in NAMESPACED:
+                own = own + file.members.get((space, name), [])
+        plain = [one for one in own if one.kind not in ("extension", "module")]
+        if plain:
+            return _defined(file, plain, "in this file")
+        if not own or (is_imported and file.family in ("rust", "swift", "c")):
+            return None
+        module = self._exports.declared_module(file, name)
+        if module is not None:
+            return module
+        return None if file.family in ("rust", "swift", "go", "c") else _defined(file, own, "in this file")
+
     def _in_scope(self, file: FileNames, reference: Reference, scope: str, name: str) -> Answer | None:
         """What one scope around a reference says of a name; None when it says nothing."""
-        around = file.qualified.get(scope, ())
-        is_class = any(d.kind in CLASSES for d in around)
-        inside = [d for d in around if d.start_line <= reference.line <= d.end_line]
-        if any(d.kind in FUNCTIONS for d in around):
-            own = file.members.get((scope, name))
-            if own:
-                return Answer(
-                    tuple(Site(file.path, d) for d in own), OWN, "defined in the function around it"
-                )
-            if reference.kind != "type":
-                holding = [d for d in inside if d.kind in FUNCTIONS]
-                nearest = min(holding, key=lambda d: d.end_line - d.start_line, default=None)
-                if nearest is not None and self._around.binds(file, nearest, name, reference.line):
-                    return LOCAL
-            owner = scope.rpartition(".")[0]
-            if owner and not file.qualified.get(owner) and file.family in _BARE_MEMBERS:
-                return self._bare_member(file, owner, name)  # `Cart::total` outside its class
-            return None
-        if is_class:
-            if file.family in _BARE_MEMBERS:
-                return self._bare_member(file, scope, name)
-            own = file.members.get((scope, name), [])
-            seen = reference.enclosing == scope or (file.family == "php" and reference.kind == "type")
-            if own and seen:
-                return Answer(tuple(Site(file.path, d) for d in own), OWN, "defined in the class around it")
-            return None
-        own = file.members.get((scope, name), [])
+        kinds = {d.kind for d in file.qualified.get(scope, ())}
+        if kinds & FUNCTIONS:
+            return self._in_function(file, reference, scope, name)
+        if kinds & CLASSES:
+            return self._in_class(file, reference, scope, name)
+        own = file.members.get((scope, name))
+        return _defined(file, own, "in the namespace around it") if own else None
+
+    def _in_function(self, file: FileNames, reference: Reference, scope: str, name: str) -> Answer | None:
+        own = file.members.get((scope, name))
         if own:
-            return Answer(tuple(Site(file.path, d) for d in own), OWN, "defined in the namespace around it")
+            return _defined(file, own, "in the function around it")
+        if reference.kind != "type" and self._is_variable(file, reference, scope, name):
+            return LOCAL
+        owner = scope.rpartition(".")[0]
+        if owner and not file.qualified.get(owner) and file.family in _BARE_MEMBERS:
+            return self._bare_member(file, owner, name)  # `Cart::total` outside its class
         return None
+
+    def _is_variable(self, file: FileNames, reference: Reference, scope: str, name: str) -> bool:
+        """Whether the nearest function of this scope binds a name for itself."""
+        holding = [
+            d
+            for d in file.qualified.get(scope, ())
+            if d.kind in FUNCTIONS and d.start_line <= reference.line <= d.end_line
+        ]
+        nearest = min(holding, key=lambda d: d.end_line - d.start_line, default=None)
+        return nearest is not None and self._around.binds(file, nearest, name, reference.line)
+
+    def _in_class(self, file: FileNames, reference: Reference, scope: str, name: str) -> Answer | None:
+        if file.family in _BARE_MEMBERS:
+            return self._bare_member(file, scope, name)
+        own = file.members.get((scope, name))
+        seen = reference.enclosing == scope or (file.family == "php" and reference.kind == "type")
+        return _defined(file, own, "in the class around it") if own and seen else None
 
     def _bare_member(self, file: FileNames, owner: str, name: str) -> Answer | None:
         found: list[Site] = []
@@ -125,18 +138,16 @@ class Scopes:
             return LOCAL  # imported from a module that is here and does not define it as far as is known
         if file.family == "c" and not self._sources.files_defining(name):
             return NOTHING  # includes give no name a second one: no need to walk them all
-        outside = False
+        return self._by_star(file, reference, name)
+
+    def _by_star(self, file: FileNames, reference: Reference, name: str) -> Answer:
+        """What the first import of everything gives that gives anything."""
         for row in file.stars:
-            if not is_visible(row.scope, reference.enclosing):
-                continue
-            found, external = self._exports.star(file.path, row.imported, name)
-            targets += found
-            outside = outside or external
-            if found:
-                break
-        if targets:
-            how = MEMBER if file.family == "c" else IMPORTED
-            return Answer(tuple(dict.fromkeys(targets)), how, "imported with all of its module")
+            if is_visible(row.scope, reference.enclosing):
+                found = self._exports.star(file.path, row.imported, name)
+                if found:
+                    how = MEMBER if file.family == "c" else IMPORTED
+                    return Answer(tuple(dict.fromkeys(found)), how, "imported with all of its module")
         return NOTHING
 
     def owners(self, file: FileNames, owner: str) -> list[Site]:
@@ -167,3 +178,7 @@ class Scopes:
             if d.kind in CLASSES
         ]
         return Answer(tuple(found[:MOST_CANDIDATES]), PACKAGE, "")
+
+
+def _defined(file: FileNames, definitions: Sequence[Definition], where: str) -> Answer:
+    return Answer(tuple(Site(file.path, one) for one in definitions), OWN, f"defined {where}")
