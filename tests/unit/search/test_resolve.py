@@ -7,7 +7,8 @@ import pytest
 from panlect.code.analysis import Reference
 from panlect.index.memory import MemoryRepository
 from panlect.index.snapshot import Snapshot
-from panlect.search.resolve import MOST_CANDIDATES, Resolution, Resolver
+from panlect.search.resolution.answers import MOST_CANDIDATES, Resolution
+from panlect.search.resolve import Resolver
 
 
 def reference(snapshot: Snapshot, path: str, spelt: str, line: int = 0) -> Reference:
@@ -513,7 +514,7 @@ def test_a_hundred_thousand_stars_are_not_all_followed() -> None:
     snapshot = MemoryRepository().snapshot(files)
     resolver = Resolver(snapshot)
     assert resolver.resolve("use.py", Reference("nothing", "call", 90_001)) == Resolution()
-    assert len(resolver._files) <= len(files)
+    assert len(resolver._sources._files) <= len(files)
 
 
 def test_absurd_references_mean_nothing() -> None:
@@ -545,16 +546,16 @@ def test_a_name_that_one_file_defines_ten_thousand_times_is_bounded() -> None:
     for path in files:
         (use,) = [one for one in snapshot.references(path) if one.name == "x"]
         assert len(resolver.resolve(path, use).candidates) == MOST_CANDIDATES
-    assert len(resolver._file("a.py").named["x"]) < 100
+    assert len(resolver._sources.file("a.py").named["x"]) < 100
 
 
 def test_texts_that_were_read_ahead_stay_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panlect.search.resolve._KEPT_BYTES", 100)
+    monkeypatch.setattr("panlect.search.resolution.sources._KEPT_BYTES", 100)
     files = {f"f{n}.py": f"def f{n}(): pass\nf{n}()\n" for n in range(30)}
     snapshot = MemoryRepository().snapshot(files)
     resolver = Resolver(snapshot)
     resolver.read_ahead(files)
-    assert 0 < len(resolver._lines) < 10
+    assert 0 < len(resolver._sources._lines) < 10
     for path in files:
         (use,) = snapshot.references(path)
         assert resolver.resolve(path, use).candidates

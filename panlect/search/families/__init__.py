@@ -1,0 +1,1 @@
+"""Which files a module name means, one file a language family."""
