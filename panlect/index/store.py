@@ -8,7 +8,7 @@ temporary table and from there, what is there already being skipped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -139,13 +139,45 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[Any]]:
-        """A transaction under the tenant's role, on the store's one connection."""
+        """A transaction under the tenant's role, on the store's one connection; inside another a part of it.
+
+        A connection that is found dead at the start is replaced once. Raises DatabaseError when it dies later.
+        """
+        import psycopg
+
+        try:
+            with ExitStack() as stack:
+                yield self._begun(stack)
+        except psycopg.OperationalError as error:
+            if self._connection is not None and not self._connection.closed:
+                raise  # a timeout or a deadlock: the caller's own
+            self.close()
+            raise DatabaseError(
+                "The connection to Postgres broke.",
+                why=str(error).strip(),
+                fix="Try again; check the server.",
+            ) from None
+
+    def _begun(self, stack: ExitStack) -> Connection[Any]:
+        """The connection, inside a transaction that `stack` ends."""
+        import psycopg
+
         connection = self._connection
-        if connection is None or connection.closed:
-            connection = self._opened()
-        with connection.transaction():
+        if connection is not None and not connection.closed:
+            is_outermost = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+            try:
+                return self._entered(connection, stack)
+            except psycopg.OperationalError:
+                if not (is_outermost and connection.closed):
+                    raise
+        return self._entered(self._opened(), stack)
+
+    def _entered(self, connection: Connection[Any], stack: ExitStack) -> Connection[Any]:
+        with ExitStack() as entering:
+            entering.enter_context(connection.transaction())
             enter(connection, APP_ROLE, str(self.organisation_id))
-            yield connection
+            stack.enter_context(entering.pop_all())
+        return connection
 
     def _columns_of(self, keys: Sequence[BlobKey]) -> Mapping[str, object]:
         return {

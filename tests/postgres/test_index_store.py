@@ -18,7 +18,7 @@ from panlect.change import Change, ChangedFile, Symbol
 from panlect.code.packed import Packed
 from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.db.sql import query
-from panlect.errors import ConfigurationError
+from panlect.errors import ConfigurationError, DatabaseError
 from panlect.git.tree import TreeEntry
 from panlect.index import snapshots, vectors
 from panlect.index.analyse import analyse_blobs
@@ -103,6 +103,34 @@ def rows_of(url: str, table: str) -> int:
         row = connection.execute(f"select count(*) from panlect.{table}".encode()).fetchone()
     assert row is not None
     return int(row[0])
+
+
+# The connection
+
+
+def end_connections(administrator_url: str) -> None:
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+def test_a_connection_that_died_between_two_transactions_is_replaced(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    store.put_chunks([(bytes(16), "one")])
+    end_connections(administrator_url)
+    assert store.read_chunks([bytes(16)]) == {bytes(16): "one"}
+
+
+def test_a_connection_that_dies_within_a_transaction_says_so_and_the_next_one_works(
+    store: PostgresStore, administrator_url: str
+) -> None:
+    with pytest.raises(DatabaseError, match="broke"), store.transaction() as connection:
+        end_connections(administrator_url)
+        connection.execute("select 1")
+    assert store.read_chunks([bytes(16)]) == {}
 
 
 # Overlays
