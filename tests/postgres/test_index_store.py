@@ -253,6 +253,18 @@ def test_a_file_whose_analysis_is_not_there_says_so(store: PostgresStore, place:
     assert [one.skipped for one in snapshots.files(store, snapshot.id)] == [snapshots.UNREAD]
 
 
+def test_files_come_by_the_page(store: PostgresStore, place: Place) -> None:
+    texts = {**FILES, "a.bin": "x", "shop/part11.bin": "x", "z.bin": "x"}
+    snapshot = commit(store, place.repository_id, "one", texts)
+    paths = sorted(texts)
+    page = snapshots.files(store, snapshot.id, offset=1, limit=3)
+    assert [one.path for one in page] == paths[1:4]
+    skipped = snapshots.files(store, snapshot.id, skipped=True, offset=1, limit=1)
+    assert [(one.path, one.skipped) for one in skipped] == [("shop/part11.bin", "binary by name")]
+    assert next(snapshots.files(store, snapshot.id)).path == "a.bin"  # and the rest is left unread
+    assert len(list(snapshots.files(store, snapshot.id))) == len(texts)
+
+
 # Who knows a name
 
 
@@ -664,6 +676,11 @@ def test_storage_counts_rows_and_bytes(store: PostgresStore, place: Place) -> No
     assert (said.snapshots, said.entries, said.blobs, said.chunks, said.vectors) == (1, 40, 40, 40, 40)
     assert said.vector_bytes > 40 * 768
     assert said.blob_bytes > 0
+    large = "".join(f"{number}\n" for number in range(200_000))
+    store.put_chunks([(bytes(16), large)])
+    assert (
+        0 < snapshots.storage(store).chunk_bytes - said.chunk_bytes < len(large)
+    )  # compressed, as it is stored
 
 
 def test_a_blob_key_of_a_snapshot_is_the_key_of_its_analysis(store: PostgresStore, place: Place) -> None:
