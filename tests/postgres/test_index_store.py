@@ -233,6 +233,23 @@ def test_a_writer_that_fails_leaves_no_part_of_a_snapshot(
     assert (rows_of(administrator_url, "snapshot"), rows_of(administrator_url, "snapshot_entry")) == (0, 0)
 
 
+@pytest.mark.parametrize("function", ["snapshot_files", "snapshot_chunks"])
+def test_a_snapshot_of_another_organisation_is_empty_even_where_no_policy_holds(
+    store: PostgresStore, place: Place, administrator_url: str, function: str
+) -> None:
+    snapshot = commit(store, place.repository_id, "one", FILES)
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("set search_path = panlect, public")
+        counts = []
+        for organisation in (DEFAULT_ORGANISATION, uuid4()):
+            connection.execute("select set_config('app.organisation_id', %s, false)", [str(organisation)])
+            row = connection.execute(
+                f"select count(*) from {function}(%s)".encode(), [snapshot.id]
+            ).fetchone()
+            counts.append(row and row[0])
+    assert counts == [len(FILES), 0]
+
+
 # What became of each file
 
 

@@ -170,8 +170,8 @@ where e.organisation_id = %(organisation_id)s and e.repository_id = %(repository
 select id from repository where organisation_id = %(organisation_id)s order by id
 
 -- name: storage
--- What an organisation's index takes, in rows and bytes as they are stored. By column: the size of a whole row would
--- be that of every value read and unpacked.
+-- What an organisation's index takes, in rows and bytes as they are stored. By column: for the size of a
+-- whole row every value that lies apart would be read.
 select
     (select count(*) from snapshot where organisation_id = %(organisation_id)s) as snapshots,
     (select count(*) from snapshot_entry where organisation_id = %(organisation_id)s) as entries,
