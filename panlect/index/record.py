@@ -97,15 +97,20 @@ def why_not_analysed(entry: TreeEntry) -> str:
     )
 
 
+def record_of(
+    entry: TreeEntry, meta: bytes | None, ms: float | None, *, unread: str = "", otherwise: str = NOT_ANALYSED
+) -> FileRecord:
+    """What became of an entry: from its `meta` column, else why there is none: `unread` of its run, or `otherwise`."""
+    reason = why_not_analysed(entry)
+    if reason and unread and entry.is_regular and entry.size < 0:
+        reason = unread
+    if reason or meta is None:
+        language = language_by_name(entry.path).name
+        return FileRecord(entry.path, language, "none", "none", None, reason or unread or otherwise)
+    said: Meta = meta_of(meta)
+    return FileRecord(entry.path, said.language, said.parser, said.chunker, ms, said.skipped)
+
+
 def _record(entry: TreeEntry, metas: Mapping[BlobKey, bytes], run: AnalysisRun) -> FileRecord:
     key = blob_key(entry)
-    language = language_by_name(entry.path).name
-    if reason := why_not_analysed(entry):
-        if entry.is_regular and entry.size < 0:
-            reason = run.unread.get(key, reason)
-        return FileRecord(entry.path, language, "none", "none", None, reason)
-    column = metas.get(key)
-    if column is None:
-        return FileRecord(entry.path, language, "none", "none", None, run.unread.get(key, NOT_ANALYSED))
-    meta: Meta = meta_of(column)
-    return FileRecord(entry.path, meta.language, meta.parser, meta.chunker, run.ms.get(key), meta.skipped)
+    return record_of(entry, metas.get(key), run.ms.get(key), unread=run.unread.get(key, ""))

@@ -6,16 +6,16 @@ large repository writes two rows.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from panlect.code.packed import meta_of
 from panlect.db.sql import query
 from panlect.db.text import storable
 from panlect.git.tree import TreeEntry
-from panlect.index.record import FileRecord, why_not_analysed
+from panlect.index.record import FileRecord, record_of
 from panlect.index.snapshot import blob_key, is_analysable
 from panlect.index.store import PostgresStore, name_number
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNREAD = "not analysed: missing, damaged, or the run's budget was spent"
 _DEEPEST = 24  # overlays below one another: reading walks all of them
+_FILES_AT_ONCE = 2000
 _KNOWING_AT_ONCE = 200  # files with their symbols
 _MOST_OVERLAID = 0.25  # of the files: an overlay of more is stored whole
 
@@ -164,19 +165,40 @@ def note_embedded(store: PostgresStore, snapshot_id: UUID, embedded: int) -> Non
         connection.execute(query("snapshots.note_embedded"), values)
 
 
-def files(store: PostgresStore, snapshot_id: UUID) -> Iterator[FileRecord]:
-    """What became of every file of a snapshot, by path."""
+def files(
+    store: PostgresStore,
+    snapshot_id: UUID,
+    *,
+    skipped: bool = False,
+    offset: int = 0,
+    limit: int | None = None,
+) -> Generator[FileRecord, None, None]:
+    """What became of every file of a snapshot, by path; with `skipped` of those that were not read.
+
+    They come some at a time, in a transaction that lasts until the last: close what is left unread.
+    """
     values = {"organisation_id": store.organisation_id, "snapshot_id": snapshot_id}
-    with store.transaction() as connection, connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(query("snapshots.files"), values).fetchall()
-    for path, sha, mode, size, language, meta, ms in rows:
-        if meta is None:
-            entry = TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size)
-            reason = why_not_analysed(entry) or UNREAD
-            yield FileRecord(path, language, "none", "none", None, reason)
+    # Whether a file was skipped is said in its packed column, so that page is cut here.
+    page = {"offset": 0, "limit": None} if skipped else {"offset": offset, "limit": limit}
+    with store.transaction() as connection, connection.cursor("files", binary=True) as cursor:
+        cursor.itersize = _FILES_AT_ONCE
+        cursor.execute(query("snapshots.files"), {**values, **page})
+        found = (_record(*row) for row in cursor)
+        if skipped:
+            rest = (one for one in found if one.skipped)
+            yield from islice(rest, offset, None if limit is None else offset + limit)
         else:
-            said = meta_of(bytes(meta))
-            yield FileRecord(path, said.language, said.parser, said.chunker, round(ms, 2), said.skipped)
+            yield from found
+
+
+def _record(path: str, sha: bytes, mode: int, size: int, meta: bytes | None, ms: float | None) -> FileRecord:
+    entry = TreeEntry(path, bytes(sha).hex(), f"{mode:06o}", size)
+    return record_of(
+        entry,
+        None if meta is None else bytes(meta),
+        None if ms is None else round(ms, 2),
+        otherwise=UNREAD,
+    )
 
 
 class Knowing(NamedTuple):

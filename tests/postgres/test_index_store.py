@@ -233,6 +233,23 @@ def test_a_writer_that_fails_leaves_no_part_of_a_snapshot(
     assert (rows_of(administrator_url, "snapshot"), rows_of(administrator_url, "snapshot_entry")) == (0, 0)
 
 
+@pytest.mark.parametrize("function", ["snapshot_files", "snapshot_chunks"])
+def test_a_snapshot_of_another_organisation_is_empty_even_where_no_policy_holds(
+    store: PostgresStore, place: Place, administrator_url: str, function: str
+) -> None:
+    snapshot = commit(store, place.repository_id, "one", FILES)
+    with psycopg.connect(administrator_url) as connection:
+        connection.execute("set search_path = panlect, public")
+        counts = []
+        for organisation in (DEFAULT_ORGANISATION, uuid4()):
+            connection.execute("select set_config('app.organisation_id', %s, false)", [str(organisation)])
+            row = connection.execute(
+                f"select count(*) from {function}(%s)".encode(), [snapshot.id]
+            ).fetchone()
+            counts.append(row and row[0])
+    assert counts == [len(FILES), 0]
+
+
 # What became of each file
 
 
@@ -251,6 +268,18 @@ def test_a_file_whose_analysis_is_not_there_says_so(store: PostgresStore, place:
     snapshot = snapshots.begin(store, place.repository_id, "one")
     snapshots.put_entries(store, place.repository_id, snapshot, [TreeEntry("a.py", "ab" * 20, "100644", 3)])
     assert [one.skipped for one in snapshots.files(store, snapshot.id)] == [snapshots.UNREAD]
+
+
+def test_files_come_by_the_page(store: PostgresStore, place: Place) -> None:
+    texts = {**FILES, "a.bin": "x", "shop/part11.bin": "x", "z.bin": "x"}
+    snapshot = commit(store, place.repository_id, "one", texts)
+    paths = sorted(texts)
+    page = snapshots.files(store, snapshot.id, offset=1, limit=3)
+    assert [one.path for one in page] == paths[1:4]
+    skipped = snapshots.files(store, snapshot.id, skipped=True, offset=1, limit=1)
+    assert [(one.path, one.skipped) for one in skipped] == [("shop/part11.bin", "binary by name")]
+    assert next(snapshots.files(store, snapshot.id)).path == "a.bin"  # and the rest is left unread
+    assert len(list(snapshots.files(store, snapshot.id))) == len(texts)
 
 
 # Who knows a name
@@ -664,6 +693,11 @@ def test_storage_counts_rows_and_bytes(store: PostgresStore, place: Place) -> No
     assert (said.snapshots, said.entries, said.blobs, said.chunks, said.vectors) == (1, 40, 40, 40, 40)
     assert said.vector_bytes > 40 * 768
     assert said.blob_bytes > 0
+    large = "".join(f"{number}\n" for number in range(200_000))
+    store.put_chunks([(bytes(16), large)])
+    assert (
+        0 < snapshots.storage(store).chunk_bytes - said.chunk_bytes < len(large)
+    )  # compressed, as it is stored
 
 
 def test_a_blob_key_of_a_snapshot_is_the_key_of_its_analysis(store: PostgresStore, place: Place) -> None:

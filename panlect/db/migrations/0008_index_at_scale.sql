@@ -51,17 +51,20 @@ alter table snapshot_entry
     add column language text not null default '';
 create index entry_of_blob on snapshot_entry (blob_sha);
 
--- The files of a snapshot, those of the snapshots below it that it does not replace included.
+-- The files of a snapshot of the current organisation, those of the snapshots below it that it does not replace included.
 create function snapshot_files(wanted uuid)
 returns table (path text, blob_sha bytea, mode int, size bigint, language text)
 language sql stable as $$
     with recursive layer as (
-        select s.id, s.overlay_of, 0 as below from snapshot s where s.id = wanted
+        select s.id, s.overlay_of, 0 as below from snapshot s
+        where s.id = wanted and s.organisation_id = current_organisation()
         union all
         select s.id, s.overlay_of, layer.below + 1 from layer join snapshot s on s.id = layer.overlay_of
+        where s.organisation_id = current_organisation()
     ), topmost as (
         select distinct on (e.path) e.path, e.blob_sha, e.mode, e.size, e.language
         from layer join snapshot_entry e on e.snapshot_id = layer.id
+        where e.organisation_id = current_organisation()
         order by e.path, layer.below
     )
     select * from topmost where blob_sha is not null
@@ -74,7 +77,8 @@ language sql stable as $$
         select distinct b.chunk_hashes
         from snapshot s, snapshot_files(wanted) f
         join blob_analysis b on b.blob_sha = f.blob_sha
-        where s.id = wanted and b.organisation_id = s.organisation_id and f.language <> ''
+        where s.id = wanted and s.organisation_id = current_organisation()
+          and b.organisation_id = s.organisation_id and f.language <> ''
           and b.analyser = s.analyser || '/' || f.language
     )
     select distinct substring(chunk_hashes from 16 * g + 1 for 16)

@@ -38,7 +38,7 @@ select r.id, r.connection_id, r.full_name, r.default_branch, s.commit_sha, s.fil
 from repository r left join snapshot s on s.id = r.active_snapshot_id
 left join lateral (
     select id, status, reason, detail from run
-    where repository_id = r.id and kind = 'index' order by created_at desc limit 1) n on true
+    where organisation_id = r.organisation_id and repository_id = r.id and kind = 'index' order by created_at desc limit 1) n on true
 where r.organisation_id = %s order by r.full_name
 
 -- name: upsert_pull_request

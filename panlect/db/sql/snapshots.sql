@@ -75,12 +75,13 @@ where organisation_id = %(organisation_id)s and id = (select repository_id from 
 update snapshot set embedded = %(embedded)s where organisation_id = %(organisation_id)s and id = %(snapshot_id)s
 
 -- name: files
--- What became of every file: how it was read, or that no analysis is there.
-select f.path, f.blob_sha, f.mode, f.size, f.language, b.meta, b.read_ms
-from snapshot s, snapshot_files(%(snapshot_id)s) f
+-- What became of every file: how it was read, or that no analysis is there. The page is cut before analyses are read.
+select f.path, f.blob_sha, f.mode, f.size, b.meta, b.read_ms
+from (select path, blob_sha, mode, size, language from snapshot_files(%(snapshot_id)s)
+      order by path collate "C" offset %(offset)s::bigint limit %(limit)s::bigint) f
 left join blob_analysis b on b.organisation_id = %(organisation_id)s and b.blob_sha = f.blob_sha
-    and f.language <> '' and b.analyser = (select analyser from snapshot where id = %(snapshot_id)s) || '/' || f.language
-where s.organisation_id = %(organisation_id)s and s.id = %(snapshot_id)s
+    and f.language <> '' and b.analyser = (select analyser || '/' from snapshot
+        where organisation_id = %(organisation_id)s and id = %(snapshot_id)s) || f.language
 order by f.path collate "C"
 
 -- name: who
@@ -169,16 +170,22 @@ where e.organisation_id = %(organisation_id)s and e.repository_id = %(repository
 select id from repository where organisation_id = %(organisation_id)s order by id
 
 -- name: storage
--- What an organisation's index takes, in rows and bytes.
+-- What an organisation's index takes, in rows and bytes as they are stored. By column: for the size of a
+-- whole row every value that lies apart would be read.
 select
     (select count(*) from snapshot where organisation_id = %(organisation_id)s) as snapshots,
     (select count(*) from snapshot_entry where organisation_id = %(organisation_id)s) as entries,
-    count(*) as blobs,
-    coalesce(sum(pg_column_size(b.*)), 0)::bigint as blob_bytes,
-    (select count(*) from chunk where organisation_id = %(organisation_id)s) as chunks,
-    (select coalesce(sum(pg_column_size(c.*)), 0)::bigint from chunk c
-     where c.organisation_id = %(organisation_id)s) as chunk_bytes,
-    (select count(*) from chunk_embedding where organisation_id = %(organisation_id)s) as vectors,
-    (select coalesce(sum(pg_column_size(e.*)), 0)::bigint from chunk_embedding e
-     where e.organisation_id = %(organisation_id)s) as vector_bytes
-from blob_analysis b where b.organisation_id = %(organisation_id)s
+    blob.rows, blob.bytes, chunk.rows, chunk.bytes, vector.rows, vector.bytes
+from (
+    select count(*) as rows, coalesce(sum(
+        pg_column_size(b.meta) + pg_column_size(b.search) + pg_column_size(b.symbols) + pg_column_size(b.facts)
+        + pg_column_size(b.names) + pg_column_size(b.chunk_hashes)), 0)::bigint as bytes
+    from blob_analysis b where b.organisation_id = %(organisation_id)s
+) blob, (
+    select count(*) as rows, coalesce(sum(pg_column_size(c.chunk_hash) + pg_column_size(c.text)), 0)::bigint as bytes
+    from chunk c where c.organisation_id = %(organisation_id)s
+) chunk, (
+    select count(*) as rows,
+           coalesce(sum(pg_column_size(e.chunk_hash) + pg_column_size(e.embedding)), 0)::bigint as bytes
+    from chunk_embedding e where e.organisation_id = %(organisation_id)s
+) vector

@@ -20,18 +20,23 @@ where organisation_id = %(organisation_id)s and id = %(repository_id)s and (%(sw
 
 -- name: adopt
 -- A chunk that another repository of the organisation has embedded is copied, not embedded again.
--- Vectors are found by repository first, so each of the others is asked for what is missing and nothing else.
-with missing as (
+-- Vectors are found by repository first, so each of the others is asked for what is missing and nothing else; not
+-- all of thousands, but the 50 whose index is the newest. What only an older one has is embedded once more.
+with other as materialized (
+    select r.id from repository r join snapshot s on s.id = r.active_snapshot_id
+    where r.organisation_id = %(organisation_id)s and r.id <> %(repository_id)s
+    order by s.activated_at desc limit 50
+), missing as (
     select s.chunk_hash from snapshot_chunks(%(snapshot_id)s) s (chunk_hash)
-    where not exists (select from chunk_embedding e where e.repository_id = %(repository_id)s
+    where not exists (select from chunk_embedding e
+                      where e.organisation_id = %(organisation_id)s and e.repository_id = %(repository_id)s
                       and e.chunk_hash = s.chunk_hash and e.model = %(key)s)
 )
 insert into chunk_embedding (organisation_id, repository_id, chunk_hash, model, embedding)
 select %(organisation_id)s, %(repository_id)s, missing.chunk_hash, %(key)s, found.embedding
 from missing cross join lateral (
-    select e.embedding from repository r
-    join chunk_embedding e on e.repository_id = r.id and e.chunk_hash = missing.chunk_hash and e.model = %(key)s
-    where r.organisation_id = %(organisation_id)s and r.id <> %(repository_id)s limit 1
+    select e.embedding from other join chunk_embedding e on e.repository_id = other.id
+    where e.organisation_id = %(organisation_id)s and e.chunk_hash = missing.chunk_hash and e.model = %(key)s limit 1
 ) found
 on conflict do nothing
 
@@ -39,7 +44,8 @@ on conflict do nothing
 -- What is still to be embedded; shortest first, so that batches hold texts of one length.
 select c.chunk_hash, c.text from snapshot_chunks(%(snapshot_id)s) s (chunk_hash)
 join chunk c on c.organisation_id = %(organisation_id)s and c.chunk_hash = s.chunk_hash
-where not exists (select from chunk_embedding e where e.repository_id = %(repository_id)s
+where not exists (select from chunk_embedding e
+                  where e.organisation_id = %(organisation_id)s and e.repository_id = %(repository_id)s
                   and e.chunk_hash = c.chunk_hash and e.model = %(key)s)
 order by length(c.text), c.chunk_hash
 
