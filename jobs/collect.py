@@ -15,6 +15,7 @@ from panlect.wiring import Services
 
 _LOG = logging.getLogger(__name__)
 _COLLECT_EVERY_S = 3600.0
+_PLANNING_S = 900.0
 
 
 class Collector:
@@ -39,10 +40,12 @@ class Collector:
             return None
         self._last[organisation_id] = now
         settings = services.settings
+        # What a run relies on is made young again when it plans: the grace outlasts every run.
+        grace_s = max(settings.collect_after_s, settings.bulk_timeout_s + _PLANNING_S)
 
         def dropped() -> Collected:
             with PostgresStore(services.db.url, organisation_id) as store:
-                return collect(store, kept=settings.snapshots_kept, grace_s=settings.collect_after_s)
+                return collect(store, kept=settings.snapshots_kept, grace_s=grace_s)
 
         try:
             found = await asyncio.to_thread(dropped)

@@ -121,7 +121,9 @@ class Settings(BaseSettings):
         20, ge=1, le=1000, description="Snapshots of a repository that are kept beside the active one."
     )
     collect_after_s: float = Field(
-        3600.0, ge=0, description="Seconds before a snapshot, or what none holds, may be collected."
+        7200.0,
+        ge=0,
+        description="Seconds before a snapshot, or what none holds, may be collected; never less than a bulk index takes.",
     )
     log_level: str = Field("INFO", description="Least severe level that is logged.")
     log_json: bool = Field(True, description="One JSON object a line; false for plain text.")
