@@ -75,6 +75,7 @@ def main() -> None:
         embedded.stop(directory, "immediate")
         shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
+    figures["bytes_per_chunk"] = round(figures["mapped_bytes"] / chunks)
     result = {"chunks": chunks, "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(
@@ -191,6 +192,7 @@ async def _measure(url: str, directory: Path, repository_id: UUID) -> dict[str, 
         "p95_ms_4": round(_percentile(four, 95), 1),
         "requests": len(one) + len(four),
         "peak_mb": rss,
+        "mapped_bytes": sum(file.stat().st_size for file in (directory / "data/segments").rglob("*.npy")),
     }
 
 

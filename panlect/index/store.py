@@ -136,6 +136,9 @@ class PostgresStore:
                 with cursor.copy(f"copy {table} from stdin (format binary)") as copy:
                     yield copy
                 cursor.execute(query(store))
+                cursor.execute(
+                    f"drop table pg_temp.{table}".encode()
+                )  # the next one may be in this transaction
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from panlect.code.analysis import Definition
@@ -69,7 +70,7 @@ def defined_name(asked: Asked, definitions: Iterable[Definition]) -> Definition 
         if definition.name in asked.names and len(definition.name) > 2:
             return definition
     for definition in definitions:
-        parts = {stem(part) for part in split_identifier(definition.name)}
+        parts = _stems(definition.name)
         if len(parts) > 1 and parts <= asked.stems:
             return definition
     return None
@@ -93,7 +94,7 @@ def best_named(
             (definition.qualified_name, _IN_OWNER),
             (definition.signature, _IN_SIGNATURE),
         ):
-            for term in terms_of(text):
+            for term in _terms(text):
                 if term in shares and term not in seen:
                     seen.add(term)
                     held += counts * shares[term]
@@ -104,15 +105,38 @@ def best_named(
 
 def names_stem(asked: Asked, path: str) -> bool:
     """Whether the query has every word of the file's name."""
-    pure = PurePosixPath(path)
-    name = pure.parent.name if pure.stem in ("__init__", "index", "mod", "main") else pure.stem
-    parts = {stem(part) for part in split_identifier(name)}
+    parts = _stems(_own_name(path))
     return bool(parts) and parts <= asked.stems
 
 
 def is_aside(asked: Asked, path: str) -> bool:
     """Whether a file stands beside the code in question: tests and examples, unless they were asked for."""
-    return not asked.about_tests and (is_test(path) or is_example(path))
+    return not asked.about_tests and _stands_aside(path)
+
+
+# Names and paths of a snapshot are asked for again with every query.
+
+
+@lru_cache(maxsize=1 << 16)
+def _stems(name: str) -> frozenset[str]:
+    return frozenset(stem(part) for part in split_identifier(name))
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms(text: str) -> tuple[int, ...]:
+    return tuple(terms_of(text))
+
+
+@lru_cache(maxsize=1 << 16)
+def _own_name(path: str) -> str:
+    """What a file is called; one that is named like all of its kind is called after its folder."""
+    pure = PurePosixPath(path)
+    return pure.parent.name if pure.stem in ("__init__", "index", "mod", "main") else pure.stem
+
+
+@lru_cache(maxsize=1 << 16)
+def _stands_aside(path: str) -> bool:
+    return is_test(path) or is_example(path)
 
 
 def file_score(chunk_scores: Sequence[float]) -> float:

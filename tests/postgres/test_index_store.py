@@ -149,6 +149,14 @@ def test_a_two_file_commit_writes_two_rows_and_reads_as_a_whole(
     assert (active.commit_sha, active.overlay_depth) == ("two", 1)
 
 
+def test_a_snapshot_of_more_files_than_travel_at_once_is_whole(
+    store: PostgresStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panlect.index.store._BATCH", 7)
+    snapshot = commit(store, place.repository_id, "one", FILES)
+    assert [entry.path for entry in snapshots.entries(store, snapshot.id)] == sorted(FILES)
+
+
 def test_a_file_that_is_gone_is_gone_from_every_overlay_above(store: PostgresStore, place: Place) -> None:
     commit(store, place.repository_id, "one", FILES)
     less = {path: text for path, text in FILES.items() if path != "shop/part7.py"}
