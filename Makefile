@@ -56,11 +56,13 @@ contracts: $(SETUP) ## Check who may import whom
 docs: $(SETUP) ## Write docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
+# SOURCES="django=DIR celery=DIR" measures search on more than the packages at hand, HISTORIES="celery=CLONE ..." context.
 bench: $(SETUP) ## Measure, and write bench/results (with PEERS, made by `make bench-peers`, beside others)
 	@$(BIN)/python -m bench.parse --json bench/results/parse.json $(if $(wildcard $(PEERS)/bin/python),--peers $(PEERS)/bin/python)
 	@$(BIN)/python -m bench.embed --json bench/results/embed.json
 	@$(BIN)/python -m bench.index --json bench/results/index.json
-	@$(BIN)/python -m bench.search --json bench/results/search.json
+	@$(BIN)/python -m bench.search --json bench/results/search.json $(addprefix --path ,$(SOURCES))
+	@$(if $(HISTORIES),$(BIN)/python -m bench.context $(addprefix --repo ,$(HISTORIES)) --json bench/results/context.json)
 	@$(BIN)/python -m bench.served --json bench/results/served.json
 	@$(BIN)/python -m bench.vectors --json bench/results/vectors.json
 	@$(BIN)/python -m bench.queue --json bench/results/queue.json
