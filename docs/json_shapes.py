@@ -301,6 +301,10 @@ REACH = record(
             ),
             "The farthest first.",
         ),
+        "cut": {
+            "type": "boolean",
+            "description": "Whether there is more than was looked at; then the figures are the least.",
+        },
     },
 )
 
