@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -84,11 +83,9 @@ async def files(
     """What became of every file of the active snapshot, by path."""
 
     def read(store: PostgresStore) -> list[FileOfIndex]:
-        active = snapshots.active(store, repository_id)
-        if active is None:
-            raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
-        found = (one for one in snapshots.files(store, active.id) if one.skipped or not skipped)
-        return [FileOfIndex(**asdict(one)) for one in islice(found, offset, offset + limit)]
+        active = snapshots.searched(store, repository_id)
+        found = snapshots.files(store, active.id, skipped=skipped, offset=offset, limit=limit)
+        return [FileOfIndex(**asdict(one)) for one in found]
 
     return await _with_store(request, who.organisation_id, read)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from panlect.db.sql import query
 from panlect.db.text import storable
+from panlect.errors import BadInputError
 from panlect.git.tree import TreeEntry
 from panlect.index.record import FileRecord, record_of
 from panlect.index.snapshot import blob_key, is_analysable
@@ -114,6 +115,14 @@ def complete(
             connection.execute(query("snapshots.retire_others"), values)
             connection.execute(query("snapshots.activate"), values)
     return snapshot, int(row[0])
+
+
+def searched(store: PostgresStore, repository_id: UUID) -> StoredSnapshot:
+    """What is searched now. Raises BadInputError when nothing is indexed yet."""
+    found = active(store, repository_id)
+    if found is None:
+        raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
+    return found
 
 
 def put_entries(

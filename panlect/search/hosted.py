@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from panlect.errors import BadInputError, PanlectError
+from panlect.errors import PanlectError
 from panlect.index import snapshots, vectors
 from panlect.index.embed import Embed
 from panlect.index.mapped import SegmentFolder
@@ -176,9 +176,7 @@ class HostedSearch:
 
     def _snapshot(self, store: PostgresStore, repository_id: UUID) -> tuple[str, Snapshot]:
         """The active snapshot: the warm one, an overlay on it after a push, or one that is loaded."""
-        active = snapshots.active(store, repository_id)
-        if active is None:
-            raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
+        active = snapshots.searched(store, repository_id)
         warm = self._warm.get(repository_id)
         if warm is None or warm.id != active.id:
             warm = _loaded(active, store, warm, self.segments)
