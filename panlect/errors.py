@@ -106,3 +106,43 @@ class EmbeddingError(PanlectError):
 
 class NotAuthorisedError(PanlectError):
     """No principal, or one without the right to do this."""
+
+
+class ModelError(PanlectError):
+    """A model was asked and no answer came of it."""
+
+
+class NoModelError(ModelError):
+    """Nothing is configured for this role: whoever asks goes on without a model and says so."""
+
+
+class BudgetExhaustedError(ModelError):
+    """What may be spent is spent: no call was made. `scope` is whose budget it is."""
+
+    def __init__(self, what: str, *, scope: str, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.scope = scope
+
+
+class ModelUnavailableError(ModelError):
+    """Every provider of the chain failed, or is at its limit: try again later."""
+
+    def __init__(self, what: str, *, retry_after_s: float = 0.0, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderError(ModelError):
+    """One provider gave no answer that can be used. `outcome` is what the record says of it.
+
+    rate_limited, unavailable, timeout, garbage, cut (a stream without its end), auth, rejected (our request is
+    wrong for this model), too_long (more than its window). `billed` says that tokens may have been spent.
+    """
+
+    def __init__(
+        self, what: str, *, outcome: str, retry_after_s: float = 0.0, billed: bool = False, why: str = ""
+    ) -> None:
+        super().__init__(what, why=why)
+        self.outcome = outcome
+        self.retry_after_s = retry_after_s
+        self.billed = billed

@@ -18,10 +18,11 @@ from panlect.code.terms import terms_of
 from panlect.context.asked import Asked, Touched, ask
 from panlect.context.family import Relative, relatives
 from panlect.context.files import RankedFile, rank_files
-from panlect.context.pack import Candidate, Item, estimate_tokens, pack
+from panlect.context.pack import Candidate, Item, pack
 from panlect.finding import Side
 from panlect.git.history import CoChange, Together
 from panlect.index.snapshot import Snapshot
+from panlect.llm.tokens import estimate_tokens
 from panlect.search.graph import Edge, definitions_of, name_weight, uses_of
 from panlect.search.lexical import Lexical, lexical_of
 from panlect.search.resolve import Resolver

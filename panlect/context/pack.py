@@ -9,30 +9,15 @@ the best gain a token again and again, or the best single piece if that is worth
 from __future__ import annotations
 
 import heapq
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-_PIECE = re.compile(r"[^\W\d_]+|\d+|\n+|[^\w\s]|_")
 _OF_FILE, _OF_KIND, _OF_WORDS = (
     1.0,
     0.5,
     2.0,
 )  # what a file, a kind of reason, all words of a change are worth
-
-
-def estimate_tokens(text: str) -> int:
-    """About how many tokens a model's tokenizer makes of `text`; never fewer than 1 for a text."""
-    total = 0.0
-    for piece in _PIECE.findall(text):
-        if piece[0] == "\n":
-            total += 1
-        elif piece[0].isalnum():
-            total += 1 if len(piece) <= 8 else (len(piece) + 5) // 6
-        else:
-            total += 0.62
-    return max(1, round(total)) if text else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from panlect.context.gather import Context
-from panlect.context.pack import estimate_tokens
 from panlect.git.history import CoChange, Past
+from panlect.llm.tokens import estimate_tokens
 
 BASE = {
     "shop/pay.py": "from shop.card import charge\n\n\ndef capture(order):\n    return order.total\n",

@@ -6,27 +6,10 @@ from itertools import combinations
 from math import exp
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panlect.context.pack import Candidate, Item, estimate_tokens, fill, pack, without_overlaps, worth
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("", 0),
-        ("word", 1),
-        ("two words", 2),
-        ("internationalisation", 4),
-        ("a\n\n\nb", 3),
-        ("f(x, y)", 5),
-        ("   ", 1),
-    ],
-)
-def test_tokens_are_estimated_by_pieces(text: str, tokens: int) -> None:
-    assert estimate_tokens(text) == tokens
+from panlect.context.pack import Candidate, Item, fill, pack, without_overlaps, worth
 
 
 def _item(path: str, first: int, last: int, score: float, tokens: int) -> Item:

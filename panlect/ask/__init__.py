@@ -1,0 +1,1 @@
+"""Questions over the code, answered from what was really read."""

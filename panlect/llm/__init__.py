@@ -1,0 +1,1 @@
+"""Models by role: what is asked, who answers, what it may cost, and the record of it."""
