@@ -68,6 +68,20 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent at most, in US dollars: on each pull request, on each repository, or by the organisation."""
+
+    scope: Literal["pull_request", "repository", "organisation"]
+    limit_usd: float
+    period: Literal["total", "month", "day"] = "total"
+
+    @property
+    def limit_microusd(self) -> int:
+        """The limit in millionths of a dollar."""
+        return int(self.limit_usd * 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One entry of a chain, looked up."""
 
@@ -88,6 +102,7 @@ class ModelTable:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
 
     def role(self, name: str) -> Role:
         """How `name` is asked: a role's settings, or the default ones for one model."""
@@ -137,6 +152,11 @@ def checked(table: ModelTable) -> ModelTable:
             )
         if provider.kind in NEEDS_URL and not provider.url:
             raise ConfigurationError(f"Provider {name} needs an address.", fix="Give its url.")
+    for budget in table.budgets:
+        if not 0 <= budget.limit_usd < 1e9:
+            raise ConfigurationError(
+                f"The budget of each {budget.scope} is {budget.limit_usd}.", fix="Give dollars, 0 or more."
+            )
     for role in table.roles:
         if role not in ROLES:
             raise ConfigurationError(
