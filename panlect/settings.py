@@ -87,6 +87,25 @@ class Settings(BaseSettings):
         (),
         description="Hosts or host:port with private addresses that may be called all the same (JSON list).",
     )
+    egress_proxy: SecretStr | None = Field(
+        None, description="HTTP(S) proxy that outgoing calls go through: http://[user:password@]host:port."
+    )
+    egress_no_proxy: tuple[str, ...] = Field(
+        (), description="Hosts, or .domains, that are called without the proxy (JSON list)."
+    )
+    egress_ca_file: Path | None = Field(
+        None, description="PEM file of certificate authorities to trust beside the system's."
+    )
+    models_file: Path | None = Field(
+        None, description="Models, roles and budgets of everyone (TOML). Unset: none, and everything says so."
+    )
+    provider_keys_dir: Path | None = Field(
+        None,
+        description="Folder with one file a provider key, mounted where the gateway runs and nowhere else.",
+    )
+    model_bodies_kept_s: float = Field(
+        7 * 86400.0, ge=0, description="Seconds that requests and answers of models are kept; 0 keeps none."
+    )
     webhook_max_bytes: int = Field(26 * 1024**2, ge=1024, description="Largest webhook body that is read.")
     lease_s: float = Field(
         30.0, gt=0, description="Seconds after which the work of a silent worker is resumed."

@@ -58,7 +58,7 @@ class Ending:
 
     outcome: str
     ms: float
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_microusd: int | None = 0
     detail: str = ""
     first_token_ms: float | None = None

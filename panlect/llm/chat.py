@@ -165,6 +165,10 @@ class Models(Protocol):
         """`provider/model` that would be asked first, or "none"."""
         ...
 
+    async def known(self, organisation_id: UUID) -> Sequence[str]:
+        """What can be asked: roles that somebody plays, then `provider/model` of every chain."""
+        ...
+
 
 def request_hash(request: ChatRequest) -> bytes:
     """16 bytes that two requests share when they ask the same of the same role or model, whatever their tags."""

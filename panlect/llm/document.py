@@ -70,7 +70,16 @@ def parse(document: Mapping[str, Any], *, shared: bool) -> ModelTable:
 
 
 def layered(below: ModelTable, above: ModelTable) -> ModelTable:
-    """Both tables as one, checked; what `above` names takes the place of the same in `below`, whole."""
+    """Both tables as one, checked; what `above` names takes the place of the same in `below`, whole.
+
+    Raises ConfigurationError also when `above` describes a model of a provider of `below`: whoever sets its price
+    would set what the operator's budget is counted in.
+    """
+    for name in above.models:
+        if name.partition("/")[0] not in above.providers and name.partition("/")[0] in below.providers:
+            raise ConfigurationError(
+                f"{name} is a model of the operator's provider.", fix="It is described in the models file."
+            )
     return checked(
         ModelTable(
             {**below.providers, **above.providers},

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Usage
+from panlect.llm.chat import ROLES, Answer, Caller, ChatRequest, Delta, Embeddings, Usage
 from panlect.llm.tokens import estimate_tokens
 
 Script = Callable[[ChatRequest], "Answer | str"]
@@ -52,3 +52,7 @@ class ScriptedModels:
     async def named(self, role: str, organisation_id: UUID) -> str:  # noqa: ARG002
         """Always the script."""
         return "scripted/script"
+
+    async def known(self, organisation_id: UUID) -> Sequence[str]:  # noqa: ARG002
+        """The script plays every role."""
+        return (*ROLES, "scripted/script")

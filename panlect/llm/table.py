@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from panlect.errors import ConfigurationError
@@ -15,6 +15,8 @@ from panlect.llm.chat import ROLES
 
 Kind = Literal["openai", "anthropic", "bedrock", "azure", "gemini", "compatible"]
 KINDS: tuple[str, ...] = get_args(Kind)
+# Who nobody was named for is played by the reviewer. Not summarize: it reads everything, which nobody asked to pay for.
+_PLAYED_BY_REVIEW = ("review-deep", "verify", "triage", "ask", "reply", "memory")
 NEEDS_URL = ("azure", "compatible")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}")
@@ -105,8 +107,10 @@ class ModelTable:
     budgets: tuple[Budget, ...] = ()
 
     def role(self, name: str) -> Role:
-        """How `name` is asked: a role's settings, or the default ones for one model."""
-        return self.roles.get(name, Role(degrade_to="review" if name == "review-deep" else ""))
+        """How `name` is asked: a role's settings, or the default ones for a role that is not named and for one model."""
+        found = self.roles.get(name) or Role(chain=("role:review",) if name in _PLAYED_BY_REVIEW else ())
+        deep = name == "review-deep" and not found.degrade_to
+        return replace(found, degrade_to="review") if deep else found
 
     def chain(self, name: str) -> tuple[Choice, ...]:
         """Who is asked for a role or a `provider/model`, in order; () when nobody is."""

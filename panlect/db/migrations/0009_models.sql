@@ -56,7 +56,7 @@ create table model_reservation (
     provider_key text not null,
     cost_microusd bigint not null,
     charges jsonb not null,
-    call jsonb not null,
+    described jsonb not null,
     created_at timestamptz not null default now(),
     expires_at timestamptz not null
 );
@@ -237,7 +237,7 @@ begin
     exception when sqlstate 'PLM01' then
         return sqlerrm::jsonb;
     end;
-    insert into model_reservation (id, organisation_id, provider_key, cost_microusd, charges, call, expires_at)
+    insert into model_reservation (id, organisation_id, provider_key, cost_microusd, charges, described, expires_at)
     values ((call->>'id')::uuid, organisation, provider, cost, charges, call,
             clock_timestamp() + make_interval(secs => (call->>'expires_s')::double precision));
     return null;
@@ -316,7 +316,7 @@ begin
         select * from model_reservation r where r.expires_at < clock_timestamp() limit 500 for update skip locked
     loop
         perform settle_model_call(
-            promised.call || jsonb_build_object('outcome', 'lost', 'usage_estimated', true,
+            promised.described || jsonb_build_object('outcome', 'lost', 'usage_estimated', true,
                                                 'cost_microusd', promised.cost_microusd), null, null);
         lost := lost + 1;
     end loop;
