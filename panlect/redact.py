@@ -8,27 +8,54 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-_PATTERNS = (
-    (
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """One kind of credential. `hints`: texts of small letters, one of which every match contains."""
+
+    kind: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+# What was taken out before is passed over: text may be cleaned by more than one hand.
+_SECRETS = (
+    _Secret(
         "private-key",
+        ("-----begin",),
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S),
     ),
-    ("url-password", re.compile(r"(?<=://)[^/\s:@]{0,256}:[^/\s@]{1,512}(?=@)")),
-    ("github-token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})\b")),
-    ("gitlab-token", re.compile(r"\bglpat-[A-Za-z0-9_\-]{16,255}")),
-    ("panlect-token", re.compile(r"\bpanlect_[A-Za-z0-9_\-]{20,255}")),
-    ("openai-key", re.compile(r"\bsk-[A-Za-z0-9_\-]{20,255}")),
-    ("aws-key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    ("slack-token", re.compile(r"\bxox[abprs]-[A-Za-z0-9\-]{10,255}")),
-    ("jwt", re.compile(r"\beyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,1000}")),
-    ("bearer", re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=\-]{12,2000}")),
-    (
+    _Secret(
+        "url-password",
+        ("://",),
+        re.compile(r"(?<=://)(?!\[SECRET:[a-z-]+\]@)[^/\s:@]{0,256}:[^/\s@]{1,512}(?=@)"),
+    ),
+    _Secret(
+        "github-token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})\b"),
+    ),
+    _Secret("gitlab-token", ("glpat-",), re.compile(r"\bglpat-[A-Za-z0-9_\-]{16,255}")),
+    _Secret("panlect-token", ("panlect_",), re.compile(r"\bpanlect_[A-Za-z0-9_\-]{20,255}")),
+    _Secret("openai-key", ("sk-",), re.compile(r"\bsk-[A-Za-z0-9_\-]{20,255}")),
+    _Secret("aws-key", ("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    _Secret("slack-token", ("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9\-]{10,255}")),
+    _Secret(
+        "jwt",
+        ("eyj",),
+        re.compile(r"\beyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,1000}"),
+    ),
+    _Secret("bearer", ("bearer ",), re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=\-]{12,2000}")),
+    _Secret(
         "assignment",
+        ("password", "passwd", "secret", "apikey", "api_key", "accesstoken", "access_token"),
         re.compile(
-            r"(?i)(?<![a-z\[])((?:password|passwd|secret|api_?key|access_?token)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{6,512}"
+            r"(?i)(?<![a-z\[])((?:password|passwd|secret|api_?key|access_?token)[\"']?\s*[=:]\s*[\"']?)"
+            r"(?!\[SECRET:[a-z-]+\])[^\s\"',;&]{6,512}"
         ),
     ),
 )
@@ -38,10 +65,39 @@ _ids: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("pa
 
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced by `[SECRET:kind]`."""
-    for kind, pattern in _PATTERNS:
-        keep = r"\1" if pattern.groups else ""
-        text = pattern.sub(f"{keep}[SECRET:{kind}]", text)
-    return text
+    return withhold(text)[0]
+
+
+def withhold(text: str, is_code: Callable[[str], bool] | None = None) -> tuple[str, dict[str, int]]:
+    """As `redact`, with how many were replaced by kind.
+
+    `is_code` says of what an assignment assigns, quotes included, that it is no value but code that fetches one.
+    """
+    counts: dict[str, int] = {}
+    folded = text.casefold()
+    for secret in _SECRETS:
+        if not any(hint in folded for hint in secret.hints):
+            continue  # eleven searches of a prompt would take longer than all the rest of a call
+        spare = is_code if secret.kind == "assignment" else None
+        text, count = _replaced(text, secret, spare)
+        if count:
+            counts[secret.kind] = count
+    return text, counts
+
+
+def _replaced(text: str, secret: _Secret, is_code: Callable[[str], bool] | None) -> tuple[str, int]:
+    mark, count = f"[SECRET:{secret.kind}]", 0
+
+    def replacement(match: re.Match[str]) -> str:
+        nonlocal count
+        before = match[1] if secret.pattern.groups else ""
+        quote = before[-1:] if before.endswith(("'", '"')) else ""
+        if is_code is not None and is_code(quote + match[0][len(before) :]):
+            return match[0]
+        count += 1
+        return before + mark
+
+    return secret.pattern.sub(replacement, text), count
 
 
 @contextmanager

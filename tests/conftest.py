@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=1, help="rounds of the kill table, each at a later step")
     parser.addoption("--write-table", metavar="FILE", help="write the kill table into this page")
     parser.addoption("--hostile-full", action="store_true", help="hostile repositories at their full size")
+    parser.addoption(
+        "--write-prompts", action="store_true", help="write the rendered prompts into tests/samples"
+    )
+    parser.addoption(
+        "--write-garbage-table", metavar="FILE", help="write what became of garbage into this page"
+    )
     parser.addoption("--write-hostile-table", metavar="FILE", help="write the table of hostile repositories")
 
 

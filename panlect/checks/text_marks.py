@@ -9,20 +9,16 @@ from collections.abc import Iterator, Sequence
 from panlect.checks.paths import is_foreign, is_prose, is_sample, is_test, is_translation
 from panlect.checks.view import ChangeView, FileChangeView, RepositoryView
 from panlect.finding import Candidate, Category, Evidence, Side
+from panlect.hidden import DIRECTION, JOINERS, TAGS, ZERO_WIDTH
 
 _OPENS = re.compile(r"<{7} \S")
 _DIVIDES = re.compile(r"={7}\s*\Z")
 _CLOSES = re.compile(r">{7} \S")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-# Direction overrides and isolates reorder what is shown; tags and zero-width characters show nothing.
-_DIRECTION = "\u202a-\u202e\u2066-\u2069"
-_TAGS = "\U000e0000-\U000e007f"
-_ZERO_WIDTH = "\u200b\u2060\u2061-\u2064\ufeff"
-_JOINERS = "\u200c\u200d"
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+")  # the flags of England, Scotland, Wales
-_IN_CODE = re.compile(f"[{_DIRECTION}{_TAGS}{_ZERO_WIDTH}]|(?<=[0-9A-Za-z_])[{_JOINERS}](?=[0-9A-Za-z_])")
-_IN_PROSE = re.compile(f"[{_DIRECTION}{_TAGS}]")
-_IN_TRANSLATION = re.compile(f"[{_TAGS}]")
+_IN_CODE = re.compile(f"[{DIRECTION}{TAGS}{ZERO_WIDTH}]|(?<=[0-9A-Za-z_])[{JOINERS}](?=[0-9A-Za-z_])")
+_IN_PROSE = re.compile(f"[{DIRECTION}{TAGS}]")
+_IN_TRANSLATION = re.compile(f"[{TAGS}]")
 _MAX_LINE = 4000
 _MAX_FILES = 2000
 

@@ -40,7 +40,7 @@ def test_the_wheel_holds_panlect_alone(wheel: zipfile.ZipFile) -> None:
 def test_the_wheel_holds_every_file_that_panlect_reads(wheel: zipfile.ZipFile) -> None:
     held = set(wheel.namelist())
     for path in (ROOT / "panlect").rglob("*"):
-        if path.suffix in (".py", ".sql", ".scm", ".toml"):
+        if path.suffix in (".py", ".sql", ".scm", ".toml", ".md"):
             assert str(path.relative_to(ROOT)) in held
 
 

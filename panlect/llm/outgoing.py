@@ -1,0 +1,92 @@
+"""What leaves for a model: without secrets, without characters that nobody sees, and from no file of secrets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from panlect.hidden import without_hidden
+from panlect.llm.chat import ChatRequest, Message
+from panlect.redact import withhold
+
+# A call, an element or an attribute of something well known, a variable of a shell or a template, a type: code
+# that fetches a secret, which a review must be able to read.
+_CODE = re.compile(
+    r"""(?:await\s+)?(?:new\s+)?[A-Za-z_][\w.]*[(\[]
+    | (?:self|this|cls|settings|config|cfg|conf|env|os|process|request|req|args|opts|options|ctx|context|form
+        |params|props|data|body|user|credentials|secrets|vars|var|local|module)\.[A-Za-z_][\w.?!]*\Z
+    | \$[{(A-Za-z_] | \{\{ | <[A-Za-z] | (?:Optional|Secret|String|Bytes|Buffer|Password)[A-Za-z]*\b\Z
+    | (?:undefined|required|string|boolean)\b""",
+    re.X,
+)
+# Lower case, with `fnmatch` wildcards, matched on a file's name.
+_SECRET_NAMES = (
+    ".env", ".env.*", "*.env", ".envrc", "*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx",
+    "*.ppk", "*.asc", "*.gpg", "*.pgp", "*.ovpn", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".npmrc", ".pypirc",
+    ".netrc", "_netrc", ".pgpass", ".my.cnf", ".htpasswd", ".git-credentials", ".dockercfg", ".boto", ".s3cfg",
+    ".vault-token", "credentials", "credentials.json", "credentials.y*ml", "kubeconfig", "*.kubeconfig", "*.tfstate",
+    "*.tfstate.*", "*.tfvars", "*.tfvars.json", "secret.y*ml", "secrets.y*ml", "secrets.json", "secrets.toml",
+    "*.secret", "*.secrets", "*-secrets.y*ml", "*.secrets.y*ml", "master.key", "service-account*.json",
+    "*service_account*.json", "auth.json", "htpasswd", "wallet.dat",
+)  # fmt: skip
+_SAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults")
+_SECRET_FOLDERS = frozenset((".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure"))
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A text that may leave, and what was taken out of it, counted by kind."""
+
+    text: str
+    withheld: Mapping[str, int] = field(default_factory=dict)
+
+
+def clean(text: str) -> Cleaned:
+    """`text` with secrets replaced by `[SECRET:kind]` and hidden characters taken out.
+
+    Hidden ones go first: none of them can break a secret in two and so save it.
+    """
+    seen, hidden = without_hidden(text)
+    kept, secrets = withhold(seen, _is_code)
+    return Cleaned(kept, {**hidden, **secrets})
+
+
+def cleaned_request(request: ChatRequest) -> tuple[ChatRequest, Mapping[str, int]]:
+    """The request as it may leave, and what was taken out of its messages, tool calls and tools, by kind."""
+    counts: Counter[str] = Counter()
+
+    def kept(text: str) -> str:
+        cleaned = clean(text)
+        counts.update(cleaned.withheld)
+        return cleaned.text
+
+    def message(one: Message) -> Message:
+        calls = tuple(replace(call, arguments=kept(call.arguments)) for call in one.tool_calls)
+        return replace(one, content=kept(one.content), tool_calls=calls)
+
+    messages = tuple(message(one) for one in request.messages)
+    tools = tuple(replace(tool, description=kept(tool.description)) for tool in request.tools)
+    if not counts:
+        return request, {}
+    return replace(request, messages=messages, tools=tools), dict(counts)
+
+
+def may_leave(path: str) -> bool:
+    """Whether a file's content may be shown to a model: false for what is named as a file of secrets is."""
+    pure = PurePosixPath(path.lower())
+    if _SECRET_FOLDERS.intersection(pure.parts[:-1]):
+        return False
+    if pure.name in _SAMPLES:
+        return True
+    return not any(fnmatchcase(pure.name, pattern) for pattern in _SECRET_NAMES)
+
+
+def _is_code(assigned: str) -> bool:
+    """Whether what is assigned fetches a secret; a value in quotes never does, but for a template's."""
+    if assigned[:1] in ("'", '"'):
+        return assigned[1:].startswith(("${", "{{", "$(")) and assigned[1:].find("://") < 0
+    return _CODE.match(assigned) is not None
