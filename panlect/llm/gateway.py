@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -178,7 +178,7 @@ class _Question:
     caller: Caller
     raw_tokens: int
     hash: bytes = b""
-    withheld: dict[str, int] = field(default_factory=dict)
+    withheld: Mapping[str, int] = field(default_factory=dict)
     streaming: bool = False
     embedding: tuple[str, ...] = ()
     id: UUID = field(default_factory=uuid4)
@@ -397,14 +397,13 @@ class _Question:
     ) -> Answer | Embeddings:
         seconds = self.gateway.clock() - began
         cost = prices.cost(call.choice, made.usage, seconds)
-        named = {"provider": call.choice.provider.name, "model": call.choice.model}
+        provider, model = call.choice.provider.name, call.choice.model
+        made = replace(made, provider=provider, model=model, call_id=call.id, cost_microusd=cost)
         if isinstance(made, Answer):
-            made = replace(made, **named, call_id=call.id, cost_microusd=cost, withheld=self.withheld)
-        else:
-            made = replace(made, **named, call_id=call.id, cost_microusd=cost)
-        body = (self.request, made) if isinstance(made, Answer) else (None, None)
+            made = replace(made, withheld=self.withheld)
         ending = Ending(
-            "ok", seconds * 1000, made.usage, cost, "", first_ms, self.withheld, *body,
+            "ok", seconds * 1000, made.usage, cost, first_token_ms=first_ms, withheld=self.withheld,
+            request=self.request, answer=made if isinstance(made, Answer) else None,
         )  # fmt: skip
         self.gateway.breaker(call.provider_key).succeeded()
         await self._settle(call, ending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 
 from panlect.db.pool import DEFAULT_ORGANISATION, Database
 from panlect.errors import BadInputError, BudgetExhaustedError, ModelUnavailableError
+from panlect.insights.costs import BY, costs, spending
 from panlect.limits import Limit, take
 from panlect.llm import recorder, replay
 from panlect.llm.budget import Call, Ending, LimitedError
@@ -273,3 +275,31 @@ async def test_a_race_for_a_bucket_takes_no_more_than_it_holds(db: Database) -> 
     limit = Limit(capacity=10, per_s=0.001)
     taken = await asyncio.gather(*(take(db, "race", limit) for _ in range(40)))
     assert sum(wait_s == 0.0 for wait_s in taken) == 10
+
+
+async def test_costs_are_summed_by_what_is_asked(db: Database, place: Place) -> None:
+    made = gateway(db, {"roles": {"review": ["a/500", "a/ok"], "ask": ["a/ok"]}}, Double())
+    question = ChatRequest("review", (Message("user", "x"),), max_tokens=10)
+    await made.chat(question, caller(place))
+    await made.chat(question.to("ask"), Caller(DEFAULT_ORGANISATION))
+    since = datetime.now(UTC) - timedelta(hours=1)
+    by = {name: await costs(db, DEFAULT_ORGANISATION, name, since=since) for name in BY}
+    assert [(r["about"], r["calls"], r["failed"], r["cost_microusd"]) for r in by["role"]] == [
+        ("review", 2, 1, 15),
+        ("ask", 1, 0, 15),
+    ]
+    assert {r["about"] for r in by["pull_request"]} == {"acme/shop#7", ""}
+    assert {r["about"] for r in by["model"]} == {"a/ok", "a/500"}
+    assert [r["about"] for r in by["day"]] == [datetime.now(UTC).strftime("%Y-%m-%d")]
+    assert by["role"][1]["p50_ms"] > 0
+    with pytest.raises(BadInputError, match="Use one of role"):
+        await costs(db, DEFAULT_ORGANISATION, "weather", since=since)
+
+
+async def test_a_budget_says_how_far_it_is_spent_and_when_it_is_gone(db: Database, place: Place) -> None:
+    limit = {"scope": "organisation", "period": "month", "limit_usd": 1.0}
+    made = gateway(db, {"roles": {"review": ["a/ok"]}, "budgets": [limit]}, Double())
+    await made.chat(ChatRequest("review", (Message("user", "x"),), max_tokens=10), caller(place))
+    (one,) = await spending(db, DEFAULT_ORGANISATION, (Budget("organisation", 1.0, "month"),))
+    assert (one.settled_microusd, one.reserved_microusd, one.limit_microusd) == (15, 0, 1_000_000)
+    assert one.gone_at is not None and one.gone_at > datetime.now(UTC)

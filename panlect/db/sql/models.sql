@@ -76,3 +76,47 @@ select c.id, c.request_id, c.repository_id, c.pull_request_id, c.run_id, c.step,
 from model_call c left join model_call_body b on b.organisation_id = c.organisation_id and b.call_id = c.id
 where c.organisation_id = %(organisation_id)s and (%(run_id)s::uuid is null or c.run_id = %(run_id)s)
 order by c.created_at desc, c.id limit %(limit)s
+
+-- name: sum_costs
+-- One pass over the calls of a time; ids are named where what they name is still there.
+with named as (
+    select case %(by)s::text
+               when 'role' then c.role
+               when 'model' then c.provider || '/' || c.model
+               when 'outcome' then c.outcome
+               when 'day' then to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD')
+               when 'repository' then coalesce(r.full_name, c.repository_id::text, '')
+               else coalesce(r.full_name || '#' || p.number, c.pull_request_id::text, '')
+           end as about, c.*
+    from model_call c
+    left join repository r on r.organisation_id = c.organisation_id and r.id = c.repository_id
+    left join pull_request p on p.organisation_id = c.organisation_id and p.id = c.pull_request_id
+    where c.organisation_id = %(organisation_id)s and c.created_at >= %(since)s and c.created_at < %(until)s
+)
+select about, count(*) as calls, count(*) filter (where outcome <> 'ok') as failed,
+       sum(input_tokens)::bigint as input_tokens, sum(cached_tokens)::bigint as cached_tokens,
+       sum(output_tokens)::bigint as output_tokens, coalesce(sum(cost_microusd), 0)::bigint as cost_microusd,
+       count(*) filter (where cost_microusd is null) as unpriced,
+       percentile_cont(0.5) within group (order by ms) filter (where outcome = 'ok') as p50_ms,
+       percentile_cont(0.95) within group (order by ms) filter (where outcome = 'ok') as p95_ms,
+       percentile_cont(0.5) within group (order by first_token_ms) as first_token_p50_ms
+from named
+group by about
+order by case when %(by)s::text = 'day' then about end, cost_microusd desc, calls desc, about
+limit 1000
+
+-- name: list_spend
+-- The present period of every budget that ever bounded a call, with what it is about.
+select s.scope, s.period, s.subject, s.settled, s.reserved,
+       case when s.period = 'total' then
+           (select min(c.created_at) from model_call c where c.organisation_id = s.organisation_id and
+                case s.scope when 'organisation' then true when 'repository' then c.repository_id = s.subject
+                             else c.pull_request_id = s.subject end)
+       else s.starts end as began,
+       case s.scope when 'repository' then (select r.full_name from repository r where r.id = s.subject)
+                    when 'pull_request' then (select r.full_name || '#' || p.number from pull_request p
+                                              join repository r on r.id = p.repository_id where p.id = s.subject)
+       end as name
+from spend s
+where s.organisation_id = %(organisation_id)s and s.starts = period_start(s.period, now())
+order by s.settled desc limit 500
