@@ -10,6 +10,7 @@ from panlect import queue
 from panlect.db.pool import Database
 from panlect.errors import DatabaseError
 from panlect.ledger.sweeper import Swept, sweep
+from panlect.llm.recorder import expire
 
 if TYPE_CHECKING:
     from procrastinate.exceptions import ConnectorException
@@ -38,6 +39,9 @@ async def run_schedule(
     while not stop.is_set():
         try:
             await tick(db, crash_limit=crash_limit, lease_s=lease_s)
+            lost = await expire(db)
+            if lost:
+                _LOG.warning("%d model calls of gateways that died were charged at their estimate.", lost)
         except failures as error:
             _LOG.warning("A tick failed and will be tried again: %s", error)
         try:

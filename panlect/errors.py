@@ -119,7 +119,7 @@ class NoModelError(ModelError):
 class BudgetExhaustedError(ModelError):
     """What may be spent is spent: no call was made. `scope` is whose budget it is."""
 
-    def __init__(self, what: str, *, scope: str, why: str = "", fix: str = "") -> None:
+    def __init__(self, what: str, *, scope: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what, why=why, fix=fix)
         self.scope = scope
 
@@ -140,7 +140,13 @@ class ProviderError(ModelError):
     """
 
     def __init__(
-        self, what: str, *, outcome: str, retry_after_s: float = 0.0, billed: bool = False, why: str = ""
+        self,
+        what: str,
+        *,
+        outcome: str = "unavailable",
+        retry_after_s: float = 0.0,
+        billed: bool = False,
+        why: str = "",
     ) -> None:
         super().__init__(what, why=why)
         self.outcome = outcome

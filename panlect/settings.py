@@ -87,15 +87,6 @@ class Settings(BaseSettings):
         (),
         description="Hosts or host:port with private addresses that may be called all the same (JSON list).",
     )
-    egress_proxy: SecretStr | None = Field(
-        None, description="HTTP(S) proxy that outgoing calls go through: http://[user:password@]host:port."
-    )
-    egress_no_proxy: tuple[str, ...] = Field(
-        (), description="Hosts, or .domains, that are called without the proxy (JSON list)."
-    )
-    egress_ca_file: Path | None = Field(
-        None, description="PEM file of certificate authorities to trust beside the system's."
-    )
     models_file: Path | None = Field(
         None, description="Models, roles and budgets of everyone (TOML). Unset: none, and everything says so."
     )

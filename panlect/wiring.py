@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from panlect import keyring
 from panlect.accounts.keys import issue
 from panlect.db import embedded
 from panlect.db.migrate import migrate as migrate_database
 from panlect.db.pool import DEFAULT_ORGANISATION, Database
+from panlect.egress import Egress
+from panlect.errors import ConfigurationError
 from panlect.forge.connections import Connections
 from panlect.index import models
 from panlect.index.models import Endpoint, ModelSpec
 from panlect.index.store import PostgresStore
+from panlect.llm.budget import MemoryLedger
+from panlect.llm.gateway import Gateway
+from panlect.llm.store import DatabaseTables, FileTables, KeySource, file_table
+from panlect.llm.table import ModelTable
 from panlect.metrics import Metrics
 from panlect.redact import configure_logging
 from panlect.search.hosted import HostedSearch
@@ -24,6 +31,7 @@ from panlect.settings import Settings
 
 if TYPE_CHECKING:
     from panlect.index.embed import Embed
+    from panlect.llm.chat import Models
 
 SubmitBulk = Callable[..., Awaitable[str]]
 
@@ -38,6 +46,8 @@ class Services:
     connections: Connections
     metrics: Metrics
     search: HostedSearch
+    models: Models
+    models_of_file: ModelTable
     embedder: Embed | None = None
     submit_bulk: SubmitBulk | None = None
 
@@ -59,6 +69,8 @@ class Services:
     async def close(self) -> None:
         """Give connections back."""
         await asyncio.to_thread(self.search.close)
+        if isinstance(self.models, Gateway):
+            await self.models.close()
         await self.db.close()
 
 
@@ -66,10 +78,14 @@ def build(
     settings: Settings,
     *,
     embedder: Embed | None = None,
+    gateway: Models | None = None,
     submit_bulk: SubmitBulk | None = None,
     metrics: Metrics | None = None,
 ) -> Services:
-    """The services of a process; nothing is opened yet. Raises ConfigurationError for what cannot work."""
+    """The services of a process; nothing is opened yet. Raises ConfigurationError for what cannot work.
+
+    `gateway` asks the process that holds the providers' keys; without one they are asked from here.
+    """
     url = database_url(settings)
     db = Database(
         url,
@@ -81,23 +97,78 @@ def build(
     counted = metrics or Metrics()
     connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
     search = HostedSearch(db.app_url, embedder, settings.data_dir / "segments")
-    return Services(settings, db, keys, connections, counted, search, embedder, submit_bulk)
+    file = file_table(settings.models_file)
+    asked = gateway or gateway_of(settings, db, keys, file)
+    return Services(settings, db, keys, connections, counted, search, asked, file, embedder, submit_bulk)
 
 
 async def opened(
     settings: Settings,
     *,
     embedder: Embed | None = None,
+    gateway: Models | None = None,
     submit_bulk: SubmitBulk | None = None,
     metrics: Metrics | None = None,
 ) -> Services:
     """As `build`, with logging set up and the database reached. Raises DatabaseError when it is not there."""
     configure_logging(settings.log_level, as_json=settings.log_json)
     services = await asyncio.to_thread(
-        build, settings, embedder=embedder, submit_bulk=submit_bulk, metrics=metrics
+        build,
+        settings,
+        embedder=embedder,
+        gateway=gateway,
+        submit_bulk=submit_bulk,
+        metrics=metrics,
     )
     await services.ping()
     return services
+
+
+def gateway_of(settings: Settings, db: Database, keys: keyring.Keyring, file: ModelTable) -> Gateway:
+    """The gateway itself: the process that calls this holds the providers' keys."""
+    from panlect.llm.recorder import PostgresLedger
+    from panlect.llm.upstreams.select import Upstreams
+
+    upstreams = Upstreams(model_egress(settings, file))
+    tables = DatabaseTables(db, keys, file, KeySource(settings.provider_keys_dir))
+    ledger = PostgresLedger(db, settings.model_bodies_kept_s)
+    return Gateway(tables, ledger, upstreams.of, upstreams.aclose)
+
+
+def local_models(settings: Settings) -> Gateway:
+    """Models for the terminal: the models file alone, budgets over this process, nothing recorded.
+
+    Raises ConfigurationError when the file is not valid, or names models while their packages are missing.
+    """
+    file = file_table(settings.models_file)
+    try:
+        from panlect.llm.upstreams.select import Upstreams
+    except ImportError as error:
+        raise ConfigurationError(
+            "Models need packages that are not installed.",
+            why=str(error),
+            fix="pip install 'panlect[models]'",
+        ) from None
+
+    upstreams = Upstreams(model_egress(settings, file))
+    tables = FileTables(file, KeySource(settings.provider_keys_dir))
+    return Gateway(tables, MemoryLedger(), upstreams.of, upstreams.aclose)
+
+
+def model_egress(settings: Settings, file: ModelTable) -> Egress:
+    """How models are called: hosts that the operator's own file names may be private."""
+    named = tuple(host for one in file.providers.values() if one.url and (host := urlsplit(one.url).netloc))
+    return replace(egress_of(settings), allow=(*settings.egress_allow, *named))
+
+
+def egress_of(settings: Settings) -> Egress:
+    """How calls leave this network."""
+    return Egress(
+        settings.egress_allow,
+        settings.reveal("egress_proxy") or "",
+        settings.egress_no_proxy,
+        settings.egress_ca_file,
+    )
 
 
 def database_url(settings: Settings) -> str:

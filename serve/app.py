@@ -16,20 +16,26 @@ from starlette.staticfiles import StaticFiles
 from panlect import __version__
 from panlect.errors import (
     BadInputError,
+    BudgetExhaustedError,
+    ConfigurationError,
     DatabaseError,
     EgressRefusedError,
     ForgeError,
+    ModelError,
     NotAuthorisedError,
     PanlectError,
 )
 from panlect.wiring import Services
-from serve import api, api_page, auth, health, indexes, llm_proxy, reviews, web, webhook
+from serve import api, api_page, auth, health, indexes, llm_proxy, models, models_page, reviews, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
 _STATUS = (
     (NotAuthorisedError, 401),
     (BadInputError, 400),
+    (ConfigurationError, 400),
+    (BudgetExhaustedError, 402),
+    (ModelError, 503),
     (EgressRefusedError, 400),
     (DatabaseError, 503),
     (ForgeError, 502),
@@ -46,6 +52,8 @@ def edge(services: Services) -> FastAPI:
     app.include_router(api.router)
     app.include_router(indexes.router)
     app.include_router(reviews.router)
+    app.include_router(models.router)
+    app.include_router(models_page.router)
     app.include_router(web.router)
     app.include_router(api_page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

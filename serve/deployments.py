@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 from ray import serve
+from ray.exceptions import RayTaskError
 
 from jobs import ray_jobs
 from jobs.handlers import handlers
 from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
-from panlect.errors import DatabaseError
+from panlect.errors import DatabaseError, PanlectError
 from panlect.index import models
 from panlect.ledger.trace import waiting_runs
+from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings
 from panlect.queue import QUEUES
 from panlect.settings import load
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EMBEDDER_APP, EMBEDDER = "embedder", "Embedder"
+GATEWAY_APP, GATEWAY = "gateway", "Gateway"
 _FRACTION = {"num_cpus": 0.1}  # logical: it places replicas, it does not bound them
 _DEPTH_S = 2.0
 
@@ -37,7 +43,7 @@ def laptop() -> list[tuple[str, Any, str | None]]:
     worker = Worker.options(max_ongoing_requests=4).bind(QUEUES)  # type: ignore[attr-defined]
     return [
         (EMBEDDER_APP, Embedder.bind(), None),  # type: ignore[attr-defined]
-        ("gateway", Gateway.bind(), "/llm"),  # type: ignore[attr-defined]
+        (GATEWAY_APP, Gateway.bind(), "/llm"),  # type: ignore[attr-defined]
         ("edge", Edge.bind(), "/"),  # type: ignore[attr-defined]
         ("worker", worker, None),
     ]
@@ -65,6 +71,60 @@ class RemoteEmbedder:
         return vectors, str(key)
 
 
+class RemoteGateway:
+    """Asks the gateway's replicas: every other process asks for models through it, and holds no provider's key."""
+
+    def __init__(self) -> None:
+        self._found: DeploymentHandle[Any] | None = None
+
+    async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
+        """As `Models` says."""
+        answer: Answer = await _said(self._handle().chat.remote(request, caller))
+        return answer
+
+    async def stream(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Delta | Answer, None]:
+        """As `Models` says; who leaves early cancels the call."""
+        answers = self._handle().options(stream=True).stream.remote(request, caller)
+        try:
+            while True:
+                try:
+                    piece = await _said(anext(answers))
+                except StopAsyncIteration:
+                    return
+                yield piece
+        finally:
+            answers.cancel()
+
+    async def embed(self, model: str, texts: Sequence[str], caller: Caller) -> Embeddings:
+        """As `Models` says."""
+        made: Embeddings = await _said(self._handle().embed.remote(model, list(texts), caller))
+        return made
+
+    async def named(self, role: str, organisation_id: UUID) -> str:
+        """As `Models` says."""
+        return str(await _said(self._handle().named.remote(role, organisation_id)))
+
+    async def known(self, organisation_id: UUID) -> Sequence[str]:
+        """As `Models` says."""
+        names: Sequence[str] = await _said(self._handle().known.remote(organisation_id))
+        return names
+
+    def _handle(self) -> DeploymentHandle[Any]:
+        if self._found is None:
+            self._found = serve.get_deployment_handle(GATEWAY, app_name=GATEWAY_APP)
+        return self._found
+
+
+async def _said(answer: Awaitable[Any]) -> Any:
+    """What a replica answers, or the error that it raised, as it raised it."""
+    try:
+        return await answer
+    except RayTaskError as error:
+        if isinstance(error.cause, PanlectError):
+            raise error.cause from None
+        raise
+
+
 @serve.deployment(
     name="Edge", ray_actor_options=_FRACTION, max_ongoing_requests=128, graceful_shutdown_timeout_s=5
 )
@@ -73,7 +133,7 @@ class Edge:
     """Every router behind one replica."""
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
-        self._services = await wiring.opened(load(), embedder=RemoteEmbedder())
+        self._services = await wiring.opened(load(), embedder=RemoteEmbedder(), gateway=RemoteGateway())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         from serve.app import edge
@@ -101,7 +161,9 @@ class Worker:
 
     async def __init__(self, queues: tuple[str, ...]) -> None:  # type: ignore[misc]  # Serve awaits it
         settings = load()
-        self._services = await wiring.opened(settings, embedder=RemoteEmbedder(), submit_bulk=ray_jobs.submit)
+        self._services = await wiring.opened(
+            settings, embedder=RemoteEmbedder(), gateway=RemoteGateway(), submit_bulk=ray_jobs.submit
+        )
         options = WorkerOptions.of(settings, queues)
         self._stop = asyncio.Event()
         work = run_worker(self._services.db, handlers(self._services), options, self._stop)
@@ -161,10 +223,12 @@ class Embedder:
         return model.embed(texts, query=query), model.model_id
 
 
-@serve.deployment(name="Gateway", ray_actor_options=_FRACTION)
+@serve.deployment(
+    name=GATEWAY, ray_actor_options=_FRACTION, max_ongoing_requests=256, graceful_shutdown_timeout_s=20
+)
 @serve.ingress()
 class Gateway:
-    """The model gateway; without a configured model it says so."""
+    """The model gateway: over HTTP for others, through a handle for our own. It alone opens providers' keys."""
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         self._services = await wiring.opened(load())
@@ -173,6 +237,28 @@ class Gateway:
         from serve.app import gateway
 
         return gateway(self._services)
+
+    async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
+        """As `Models` says."""
+        return await self._services.models.chat(request, caller)
+
+    async def stream(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Delta | Answer, None]:
+        """As `Models` says."""
+        async with contextlib.aclosing(self._services.models.stream(request, caller)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def embed(self, model: str, texts: Sequence[str], caller: Caller) -> Embeddings:
+        """As `Models` says."""
+        return await self._services.models.embed(model, texts, caller)
+
+    async def named(self, role: str, organisation_id: UUID) -> str:
+        """As `Models` says."""
+        return await self._services.models.named(role, organisation_id)
+
+    async def known(self, organisation_id: UUID) -> Sequence[str]:
+        """As `Models` says."""
+        return await self._services.models.known(organisation_id)
 
     async def __del__(self) -> None:
         await self._services.close()

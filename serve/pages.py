@@ -31,7 +31,7 @@ def page(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"ago": ago, "milliseconds": milliseconds, "spans": spans}
+    environment.filters |= {"ago": ago, "milliseconds": milliseconds, "spans": spans, "usd": usd}
     return environment
 
 
@@ -55,3 +55,11 @@ def spans(text: str) -> Markup:
 def milliseconds(value: float) -> str:
     """A duration for people."""
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+def usd(microusd: int) -> str:
+    """Money for people: cents, and what is less than one in as many digits as it needs."""
+    dollars = microusd / 1_000_000
+    if dollars >= 0.01 or microusd == 0:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.6f}".rstrip("0")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class ConnectRepository(BaseModel):
@@ -151,3 +151,129 @@ class Step(BaseModel):
     ms: float
     error: str
     finished_at: datetime
+
+
+class RoleState(BaseModel):
+    """Who plays a role: the chain as it is asked, in order; empty is `model: none`."""
+
+    chain: list[str]
+    named: bool = Field(description="False: nobody was named, and another role's chain stands in, if any")
+    degrade_to: str = Field(description="The role that goes on when the budget is spent")
+    timeout_s: float
+    max_tokens: int
+    cache: bool
+
+
+class ModelsState(BaseModel):
+    """What is configured: this organisation's document on top of the operator's file, and what comes of both."""
+
+    version: int = Field(description="Send it back with a change; 0 when nothing was written yet")
+    document: dict[str, Any]
+    operator: dict[str, Any]
+    roles: dict[str, RoleState]
+    keys: list[str] = Field(description="Providers of this organisation that have a key")
+
+
+class ModelsUpdate(BaseModel):
+    """A whole new document, made from what was read as `version`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=0)
+    document: dict[str, Any] = Field(
+        description="providers, models, roles, budgets: the shape of the models file"
+    )
+
+
+class ModelKey(BaseModel):
+    """A provider's key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: SecretStr = Field(min_length=1, max_length=20_000)
+
+
+class ModelTest(BaseModel):
+    """What to test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(max_length=300, description="A role, or provider/model", examples=["review"])
+
+
+class ModelTested(BaseModel):
+    """How one model answered."""
+
+    model: str
+    ok: bool
+    ms: float
+    said: str
+    cost_microusd: int | None = None
+    error: str
+
+
+class ModelCallRow(BaseModel):
+    """One try of one provider. Tries of the same question share `request_id`."""
+
+    id: UUID
+    request_id: UUID
+    repository_id: UUID | None
+    pull_request_id: UUID | None
+    run_id: UUID | None
+    step: str
+    role: str
+    provider: str
+    model: str
+    outcome: str
+    detail: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    usage_estimated: bool
+    cost_microusd: int | None = Field(description="Millionths of a US dollar; null when no price is known")
+    ms: float
+    first_token_ms: float | None
+    withheld: dict[str, int] = Field(description="What was taken out before it left, by kind")
+    created_at: datetime
+    has_body: bool
+
+
+class ModelBody(BaseModel):
+    """What was said in one call, as it left: secrets are out."""
+
+    role: str
+    provider: str
+    model: str
+    outcome: str
+    messages: list[dict[str, str]]
+    answer: str
+    finish_reason: str
+
+
+class CostRow(BaseModel):
+    """What was spent on one role, model, repository, pull request or day."""
+
+    about: str
+    calls: int
+    failed: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_microusd: int
+    unpriced: int = Field(description="Calls whose price nobody knows; they are not in the sum")
+    p50_ms: float | None
+    p95_ms: float | None
+    first_token_p50_ms: float | None
+
+
+class BudgetState(BaseModel):
+    """One budget now."""
+
+    scope: str
+    period: str
+    subject: UUID
+    name: str
+    limit_microusd: int
+    settled_microusd: int
+    reserved_microusd: int
+    gone_at: datetime | None = Field(description="When it is spent at the present pace")

@@ -34,6 +34,10 @@ LISTED = {
     "runs_without_wakeup",
     "deliveries_without_wakeup",
     "work_counts",
+    "take_tokens",
+    "reserve_model_call",
+    "settle_model_call",
+    "expire_model_records",
 }
 
 
@@ -197,6 +201,22 @@ def fill(connection: psycopg.Connection, organisation: UUID) -> None:
     insert(connection, "chunk", **own, chunk_hash=b"\2" * 16)
     insert(connection, "chunk_embedding", **own, repository_id=ids["repository"])
     insert(connection, "embedding_model", **own)
+    insert(connection, "model_settings", **own)
+    insert(connection, "model_key", **own)
+    insert(connection, "token_factor", **own)
+    insert(
+        connection,
+        "spend",
+        **own,
+        scope="organisation",
+        subject=organisation,
+        period="month",
+        starts="2026-01-01",
+    )
+    insert(connection, "model_reservation", **own, id=uuid4(), expires_at="2026-01-01")
+    call = uuid4()
+    insert(connection, "model_call", **own, id=call, request_id=call)
+    insert(connection, "model_call_body", **own, call_id=call, expires_at="2026-01-01")
     insert(connection, "snapshot", **own, id=ids["snapshot"], repository_id=ids["repository"])
     insert(connection, "snapshot_entry", **own, snapshot_id=ids["snapshot"])
     of_pull = {"repository_id": ids["repository"], "pull_request_id": ids["pull"], "run_id": ids["run"]}
