@@ -7,13 +7,14 @@ An unknown `PANLECT_*` name is an error that names the nearest known one.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from panlect.errors import ConfigurationError
 
@@ -97,6 +98,20 @@ class Settings(BaseSettings):
     model_bodies_kept_s: float = Field(
         7 * 86400.0, ge=0, description="Seconds that requests and answers of models are kept; 0 keeps none."
     )
+    egress_proxy: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("PANLECT_EGRESS_PROXY", "HTTPS_PROXY"),
+        description="Proxy of outgoing calls to models: http(s)://[user:password@]host:port.",
+    )
+    egress_no_proxy: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=AliasChoices("PANLECT_EGRESS_NO_PROXY", "NO_PROXY"),
+        description="Hosts, .suffixes or networks that are called without the proxy (JSON list, or comma separated).",
+    )
+    egress_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) that are trusted beside the system's; SSL_CERT_FILE replaces those.",
+    )
     webhook_max_bytes: int = Field(26 * 1024**2, ge=1024, description="Largest webhook body that is read.")
     lease_s: float = Field(
         30.0, gt=0, description="Seconds after which the work of a silent worker is resumed."
@@ -138,6 +153,16 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="Least severe level that is logged.")
     log_json: bool = Field(True, description="One JSON object a line; false for plain text.")
     faults: str = Field("", description="Fault points for tests: name:action:nth, comma separated.")
+
+    @field_validator("egress_no_proxy", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """NO_PROXY is comma separated everywhere else, our own lists are JSON: both are read."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
     def reveal(self, name: str) -> str | None:
         """The clear text of a secret setting, or None when it is unset."""

@@ -84,7 +84,7 @@ class RemoteGateway:
 
     async def stream(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Delta | Answer, None]:
         """As `Models` says; who leaves early cancels the call."""
-        answers = self._handle().options(stream=True).stream.remote(request, caller)
+        answers: Any = self._handle().options(stream=True).stream.remote(request, caller)
         try:
             while True:
                 try:

@@ -49,6 +49,24 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.database_url.get_secret_value() == "postgresql://db/x"
 
 
+@pytest.mark.parametrize("name", ["NO_PROXY", "PANLECT_EGRESS_NO_PROXY"])
+@pytest.mark.parametrize("value", ["a.example, .corp.example,", '["a.example", ".corp.example"]'])
+def test_the_usual_names_of_a_proxy_are_understood(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter22@proxy.example:3128")
+    monkeypatch.setenv(name, value)
+    found = load()
+    assert found.egress_no_proxy == ("a.example", ".corp.example")
+    assert found.reveal("egress_proxy") == "http://user:hunter22@proxy.example:3128"
+    assert "hunter22" not in repr(found)
+    monkeypatch.setenv("PANLECT_EGRESS_PROXY", "http://ours.example:3128")
+    assert load().reveal("egress_proxy") == "http://ours.example:3128"
+    monkeypatch.setenv("PANLECT_EGRESS_NO_PROXY", "[no list")
+    with pytest.raises(ConfigurationError, match="PANLECT_EGRESS_NO_PROXY"):
+        load()
+
+
 def test_an_argument_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PANLECT_PORT", "9000")
     assert load(port=9001).port == 9001
