@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from cluster import processes, start
 from panlect.accounts.keys import new_token
 from panlect.db import embedded
 from panlect.errors import PanlectError
+from panlect.llm.store import KeySource, file_table
 from panlect.settings import Settings, load
 
 _READY_S = 120.0
@@ -81,6 +83,7 @@ def everything(settings: Settings, *, prepare: Callable[[], None] | None = None)
                 seconds=progress.seconds,
             )
             _publish_environment(settings, database_url, running)
+            _set_keys_aside(settings, stack)
             with progress.step("migrations"):
                 _migrate(settings, token)
             with progress.step("sandbox forge"):
@@ -98,6 +101,27 @@ def everything(settings: Settings, *, prepare: Callable[[], None] | None = None)
             yield running
         finally:  # before the stack unwinds, however far the start came
             _stop_undisturbed()
+
+
+def _set_keys_aside(settings: Settings, stack: ExitStack) -> None:
+    """Providers' keys leave the environment, which every process would inherit, for a folder that the gateway reads.
+
+    The folder is closed to others and goes when this ends; what a killed start left goes first.
+    """
+    named = [one.key for one in file_table(settings.models_file).providers.values() if one.key]
+    source = KeySource(settings.provider_keys_dir)
+    clear = {name: source.find(name) for name in named}
+    folder = settings.data_dir / "run" / "provider-keys"
+    shutil.rmtree(folder, ignore_errors=True)
+    if not named:
+        return
+    folder.mkdir(mode=0o700)
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    for name, key in clear.items():
+        os.environ.pop(name, None)
+        if key:
+            start.kept_secret(folder / name, lambda key=key: key)
+    os.environ["PANLECT_PROVIDER_KEYS_DIR"] = str(folder)
 
 
 def _with_free_ports(settings: Settings) -> Settings:

@@ -23,6 +23,12 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Settings of the server.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config, name="config")
+models = typer.Typer(
+    help="Models by role, as the models file of this terminal has them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(models, name="models")
 
 Repo = Annotated[
     Path, typer.Option("--repo", help="A work tree or a bare repository.", show_default="this folder")
@@ -252,6 +258,39 @@ def config_show() -> None:
         print(f"{name}={value}\n    {meaning}")
 
 
+@models.command("show")
+def models_show(json_file: Json = "") -> None:
+    """Who plays which role here, and what it may cost."""
+    from panlect.llm.terminal import shown
+
+    answer = shown()
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        for role, chain in answer["roles"].items():
+            print(f"{role:<12} {', '.join(chain) or 'none'}")
+        for budget in answer["budgets"]:
+            print(f"at most ${budget['limit_usd']:.2f} for each {budget['scope']} in {budget['period']}")
+        print(f"models file: {answer['file'] or 'none (set PANLECT_MODELS_FILE)'}", file=sys.stderr)
+
+
+@models.command("test")
+def models_test(
+    model: Annotated[
+        str, typer.Argument(help="A role, or provider/model.", show_default="every model of every role")
+    ] = "",
+    json_file: Json = "",
+) -> None:
+    """Ask each model for one word: whether it answers, how soon, and at what cost. Exit 3 when one does not."""
+    answer = _server_function("panlect.wiring", "test_models")(model, _progress)
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_tested(answer)
+    if not all(one["ok"] for one in answer["models"]):
+        raise typer.Exit(3)
+
+
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to run again, and from several places at once."""
@@ -328,6 +367,21 @@ def _print_hits(answer: dict[str, Any]) -> None:
             f"{hit['score']:.3f}  {where}  {printable(hit['symbol'] or '')}\n       {printable(hit['why'])}"
         )
     print(f"{len(answer['hits'])} hits | {answer['ms']:.0f} ms | mode: {answer['mode']}", file=sys.stderr)
+
+
+def _print_tested(answer: dict[str, Any]) -> None:
+    from panlect.review.terminal import printable
+
+    for one in answer["models"]:
+        cost = "" if one["cost_microusd"] is None else f"  ${one['cost_microusd'] / 1e6:.6f}"
+        said = (
+            f"{one['ms']:.0f} ms{cost}  {printable(one['said'])[:60]}"
+            if one["ok"]
+            else printable(one["error"])
+        )
+        print(f"{'ok  ' if one['ok'] else 'FAIL'}  {printable(one['model'])}  {said}")
+    if not answer["models"]:
+        print("model: none. Name models in a file and set PANLECT_MODELS_FILE; see docs/models.md.")
 
 
 def _print_index(answer: dict[str, Any], *, files: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from panlect.index import models
 from panlect.index.models import Endpoint, ModelSpec
 from panlect.index.store import PostgresStore
 from panlect.llm.budget import MemoryLedger
+from panlect.llm.chat import Caller
 from panlect.llm.gateway import Gateway
 from panlect.llm.store import DatabaseTables, FileTables, KeySource, file_table
 from panlect.llm.table import ModelTable
@@ -153,6 +154,29 @@ def local_models(settings: Settings) -> Gateway:
     upstreams = Upstreams(model_egress(settings, file))
     tables = FileTables(file, KeySource(settings.provider_keys_dir))
     return Gateway(tables, MemoryLedger(), upstreams.of, upstreams.aclose)
+
+
+def test_models(name: str, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    """The JSON of `panlect models test`: each model of a role (or of all, or one model) asked for one word."""
+    from panlect.llm.probe import SCHEMA_VERSION, probe
+    from panlect.settings import load
+
+    models = local_models(load())
+    caller = Caller(DEFAULT_ORGANISATION, step="test")
+
+    async def ask() -> list[dict[str, Any]]:
+        try:
+            names = [name] if "/" in name else await models.named_by(name, caller.organisation_id)
+            tested = []
+            for done, one in enumerate(names):
+                progress("asking", done, len(names))
+                tested.append(asdict(await probe(models, caller, one)))
+            progress("asking", len(names), len(names))
+            return tested
+        finally:
+            await models.close()
+
+    return {"schema_version": SCHEMA_VERSION, "models": asyncio.run(ask())}
 
 
 def model_egress(settings: Settings, file: ModelTable) -> Egress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -11,11 +10,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from panlect.accounts.keys import Principal
-from panlect.errors import ModelError, PanlectError
 from panlect.insights.costs import costs, spending
 from panlect.llm import recorder, store
-from panlect.llm.chat import ROLES, Caller, ChatRequest, Message
+from panlect.llm.chat import ROLES, Caller
 from panlect.llm.document import as_document, layered, parse
+from panlect.llm.probe import probe
 from panlect.llm.table import ModelTable
 from panlect.wiring import Services
 from serve.auth import Reader, Writer, guard, services
@@ -34,8 +33,6 @@ from serve.schemas import (
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 Administrator = Annotated[Principal, Depends(guard("admin"))]
-_TEST_PROMPT = "Answer with the single word: ready"
-_TEST_TOKENS = 512  # a model that thinks first needs room to end
 
 
 @router.get("/models")
@@ -80,10 +77,9 @@ async def test(request: Request, who: Writer, asked: ModelTest) -> list[ModelTes
     """Ask each model of a role, or one model, for one word: whether it answers, how soon, and at what cost."""
     built = services(request)
     table = await _table(built, who.organisation_id)
-    return [
-        await try_model(built, Caller(who.organisation_id, step="test"), choice.name)
-        for choice in table.chain(asked.model)
-    ]
+    caller = Caller(who.organisation_id, step="test")
+    tested = [await probe(built.models, caller, choice.name) for choice in table.chain(asked.model)]
+    return [ModelTested.model_validate(one, from_attributes=True) for one in tested]
 
 
 @router.get("/model-calls")
@@ -159,20 +155,6 @@ async def models_state(built: Services, organisation_id: UUID) -> ModelsState:
         roles=roles,
         keys=await store.key_names(built.db, organisation_id),
     )
-
-
-async def try_model(built: Services, caller: Caller, name: str) -> ModelTested:
-    """Ask one model for one word, past the chain, and say how it went."""
-    began = time.perf_counter()
-    request = ChatRequest(name, (Message("user", _TEST_PROMPT),), max_tokens=_TEST_TOKENS)
-    try:
-        answer = await built.models.chat(request, caller)
-    except (ModelError, PanlectError) as error:
-        ms = (time.perf_counter() - began) * 1000
-        return ModelTested(model=name, ok=False, ms=ms, said="", error=f"{error.what} {error.why}".strip())
-    ms = (time.perf_counter() - began) * 1000
-    said = answer.content[:200]
-    return ModelTested(model=name, ok=True, ms=ms, said=said, cost_microusd=answer.cost_microusd, error="")
 
 
 async def _table(built: Services, organisation_id: UUID) -> ModelTable:

@@ -16,10 +16,11 @@ from panlect.insights.costs import BY, costs, spending
 from panlect.llm import store
 from panlect.llm.chat import ROLES, Caller
 from panlect.llm.document import layered, parse
+from panlect.llm.probe import probe
 from panlect.llm.table import KINDS
 from panlect.wiring import Services
 from serve.auth import Reader, services
-from serve.models import Administrator, models_state, try_model
+from serve.models import Administrator, models_state
 from serve.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -165,7 +166,7 @@ async def test_models(request: Request, who: Administrator, model: Annotated[str
     built = services(request)
     state = await models_state(built, who.organisation_id)
     names: Sequence[str] = state.roles[model].chain if model in state.roles else [model]
-    tested = [await try_model(built, Caller(who.organisation_id, step="test"), name) for name in names]
+    tested = [await probe(built.models, Caller(who.organisation_id, step="test"), name) for name in names]
     lines = [
         f"{one.model} answered in {one.ms:.0f} ms" if one.ok else f"{one.model}: {one.error}"
         for one in tested

@@ -108,6 +108,12 @@ class Gateway:
         models = {choice.name for chain in chains.values() for choice in chain}
         return (*sorted(role for role, chain in chains.items() if chain), *sorted(models))
 
+    async def named_by(self, role: str, organisation_id: UUID) -> Sequence[str]:
+        """Every `provider/model` of a role's chain; of all roles when `role` is ""."""
+        table = await self.tables.table(organisation_id)
+        chains = (table.chain(one) for one in ([role] if role else ROLES))
+        return list(dict.fromkeys(choice.name for chain in chains for choice in chain))
+
     async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
         """One whole answer, by the first of the chain that gives one; by a cheaper role when the budget is spent."""
         async for piece in self._degrading(request, caller, streaming=False):
