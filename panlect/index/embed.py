@@ -55,6 +55,11 @@ def embedding_text(scope: str, body: str) -> str:
     return f"{scope}\n{body}"
 
 
+def body_of(scope: str, text: str) -> str | None:
+    """What `embedding_text` was given beside this scope; None when it was another one."""
+    return text.removeprefix(f"{scope}\n") if text.startswith(f"{scope}\n") else None
+
+
 class HashingEmbedder:
     """Signed feature hashing of split and stemmed terms: deterministic, no weights, no network.
 

@@ -78,6 +78,16 @@ class _Warm:
     analyses: Analyses
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A repository at the commit that was active when it was pinned."""
+
+    id: UUID
+    name: str
+    snapshot: Snapshot
+    analyses: Analyses
+
+
 @dataclass(slots=True)
 class HostedSearch:
     """Searches active snapshots and keeps the last few in memory. One to a process."""
@@ -111,6 +121,35 @@ class HostedSearch:
         return await asyncio.to_thread(
             self._alone, self._search, organisation_id, repository_ids, query, k, filters, questions
         )
+
+    async def pinned(self, organisation_id: UUID, repository_ids: Sequence[UUID]) -> tuple[Pinned, ...]:
+        """These repositories as they are now: what `reading` reads of them later is of the same commits.
+
+        Raises BadInputError when one of them has no index.
+        """
+        return await asyncio.to_thread(self._alone, self._pinned, organisation_id, repository_ids)
+
+    async def reading(
+        self, organisation_id: UUID, pinned: Sequence[Pinned], work: Callable[[PostgresStore], T]
+    ) -> T:
+        """What `work` makes of these snapshots and a store that is its own meanwhile. Others wait: be brief."""
+        return await asyncio.to_thread(self._alone, self._reading, organisation_id, pinned, work)
+
+    def _pinned(self, organisation_id: UUID, repository_ids: Sequence[UUID]) -> tuple[Pinned, ...]:
+        store = self._store(organisation_id)
+        found = []
+        for repository_id in repository_ids:
+            name, snapshot = self._snapshot(store, repository_id)
+            found.append(Pinned(repository_id, name, snapshot, self._warm[repository_id].analyses))
+        return tuple(found)
+
+    def _reading(
+        self, organisation_id: UUID, pinned: Sequence[Pinned], work: Callable[[PostgresStore], T]
+    ) -> T:
+        store = self._store(organisation_id)
+        for one in pinned:
+            one.analyses.store = store
+        return work(store)
 
     async def _embedded(self, query: str, model: Model) -> NDArray[Any] | None:
         """The question as a vector; None when the embedder is away, or has other weights than the vectors.
