@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 
@@ -120,7 +121,7 @@ def _set_keys_aside(settings: Settings, stack: ExitStack) -> None:
     for name, key in clear.items():
         os.environ.pop(name, None)
         if key:
-            start.kept_secret(folder / name, lambda key=key: key)
+            start.kept_secret(folder / name, partial(str, key))
     os.environ["PANLECT_PROVIDER_KEYS_DIR"] = str(folder)
 
 
