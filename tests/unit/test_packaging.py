@@ -65,7 +65,6 @@ def test_the_wheel_needs_nothing_of_the_server(wheel: zipfile.ZipFile) -> None:
         ["review", "--base", "HEAD^"],
         ["search", "capture"],
         ["context", "--base", "HEAD^"],
-        ["summarize"],
     ],
     ids=" ".join,
 )
