@@ -249,6 +249,31 @@ def reach(
         print(answer["said"])
 
 
+@app.command()
+def summarize(
+    repo: Repo = HERE,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision to describe.")] = "HEAD",
+    path: Annotated[str, typer.Option("--path", metavar="DIR", help="Only this directory.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Ask a model without asking me first.")] = False,
+    json_file: Json = "",
+) -> None:
+    """Say in a few sentences what a repository, its directories and files are; by a model where one is configured."""
+    from panlect.summaries.local import summarize_local
+
+    answer = summarize_local(
+        repo,
+        rev,
+        path,
+        models=_local_models(),
+        confirm=lambda model, guessed: yes or _confirmed(model, guessed),
+        progress=_progress,
+    )
+    if json_file:
+        _write_json(json_file, answer)
+    if json_file != "-":
+        _print_summaries(answer)
+
+
 @config.command("show")
 def config_show() -> None:
     """Every setting with its value, secrets masked, and what it means."""
@@ -330,6 +355,30 @@ def _server_function(module: str, name: str) -> Callable[..., Any]:
         ) from error
 
 
+def _local_models() -> Any:
+    """The models of this terminal's user; None where nothing is installed to ask them with."""
+    from panlect.settings import load
+
+    try:
+        from panlect import wiring
+    except ModuleNotFoundError:
+        return None
+    made = getattr(wiring, "local_models", None)
+    return None if made is None else made(load())
+
+
+def _confirmed(model: str, guessed: Any) -> bool:
+    """Whether a person who has seen what it may cost says yes."""
+    cost = "at a price that is not known"
+    if guessed.cost_microusd is not None:
+        cost = f"for about ${guessed.cost_microusd / 1_000_000:.2f}"
+    print(
+        f"{model}: {guessed.calls} calls, about {guessed.tokens_in} tokens in and {guessed.tokens_out} out, {cost}",
+        file=sys.stderr,
+    )
+    return sys.stdin.isatty() and typer.confirm("Go on?", err=True)
+
+
 def _progress(what: str, done: int, total: int) -> None:
     """One line on standard error that rewrites itself; nothing when no one is watching."""
     if sys.stderr.isatty():
@@ -401,6 +450,23 @@ def _print_index(answer: dict[str, Any], *, files: bool) -> None:
     if answer["cut"]:
         print(f"  not all of it: {printable(answer['cut'])}")
     print(f"{answer['analysed']} contents analysed | {answer['seconds']:.1f} s", file=sys.stderr)
+
+
+def _print_summaries(answer: dict[str, Any]) -> None:
+    from panlect.review.terminal import printable
+
+    for one in answer["summaries"]:
+        parts = one["path"].split("/") if one["path"] else []
+        name = {"repository": "(repository)", "directory": f"{one['path']}/"}.get(one["kind"], one["path"])
+        mark = " [extractive]" if one["extractive"] and answer["mode"] == "model" else ""
+        print(f"{'  ' * len(parts)}{printable(name)}{mark}\n{'  ' * len(parts)}  {printable(one['text'])}")
+    for reason, count in answer["failed"].items():
+        print(f"  {count:>7}  not described by the model: {reason}", file=sys.stderr)
+    print(
+        f"model: {answer['model']} | {answer['made']} made, {answer['reused']} reused, {answer['calls']} calls,"
+        f" {answer['tokens_in']} tokens in, {answer['tokens_out']} out",
+        file=sys.stderr,
+    )
 
 
 _VERBS = {"defines": "defined", "uses": "used", "extends": "extended", "mentions": "mentioned"}

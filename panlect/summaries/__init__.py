@@ -1,1 +1,1 @@
-"""File -> directory -> repository: what code is about, in a few lines, addressed by content."""
+"""What a repository is, in words: file -> directory -> repository, each made once for its content."""
