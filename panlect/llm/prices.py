@@ -19,11 +19,6 @@ _IN_TABLE = {
 }
 
 
-def is_priced(choice: Choice) -> bool:
-    """Whether a call's cost can be told: a provider that charges and whose price nobody knows cannot be budgeted."""
-    return cost(choice, Usage(1, 1), 0.0) is not None
-
-
 def cost(choice: Choice, usage: Usage, seconds: float) -> int | None:
     """Millionths of a dollar, rounded up; None when no price is known.
 

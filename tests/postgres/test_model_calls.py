@@ -303,3 +303,15 @@ async def test_a_budget_says_how_far_it_is_spent_and_when_it_is_gone(db: Databas
     (one,) = await spending(db, DEFAULT_ORGANISATION, (Budget("organisation", 1.0, "month"),))
     assert (one.settled_microusd, one.reserved_microusd, one.limit_microusd) == (15, 0, 1_000_000)
     assert one.gone_at is not None and one.gone_at > datetime.now(UTC)
+
+
+async def test_the_place_of_a_dead_gateways_call_is_free_again(
+    ledger: PostgresLedger, place: Place, administrator_url: str
+) -> None:
+    choice = replace(CHOICE, provider=replace(CHOICE.provider, concurrency=1))
+    await ledger.reserve(call(place, choice=choice), ())
+    with pytest.raises(LimitedError):
+        await ledger.reserve(call(place, choice=choice), ())
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        connection.execute("update panlect.model_reservation set expires_at = now() - interval '1 s'")
+    await ledger.reserve(call(place, choice=choice), ())

@@ -13,6 +13,7 @@ import pytest
 from panlect import keyring
 from panlect.accounts.keys import issue, new_token
 from panlect.db.pool import DEFAULT_ORGANISATION, Database
+from panlect.errors import ConfigurationError
 from panlect.llm.chat import Caller, ChatRequest, Message
 from panlect.llm.document import layered, parse
 from panlect.llm.gateway import Gateway
@@ -211,3 +212,15 @@ async def test_a_reader_sees_models_and_cannot_change_them(panlect: Panlect) -> 
     assert "Save roles" not in page.text
     answer = await panlect.client.post("/settings/models/roles", data={"version": 0}, headers=headers)
     assert answer.status_code == 401
+
+
+async def test_the_operators_key_goes_to_the_operators_provider_only(panlect: Panlect) -> None:
+    caller = Caller(DEFAULT_ORGANISATION)
+    await panlect.models.chat(ChatRequest("house/gpt-5", (Message("user", "x"),), max_tokens=5), caller)
+    assert panlect.double.targets[-1].key == "house-secret"
+    await panlect.call(
+        "PUT", "models", {"version": 0, "document": {"providers": {"house": {"kind": "openai"}}}}
+    )
+    panlect.tables._known.clear()  # two seconds later
+    with pytest.raises(ConfigurationError, match="Provider house has no key"):
+        await panlect.models.chat(ChatRequest("house/gpt-5", (Message("user", "x"),), max_tokens=5), caller)
