@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import httpx2
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
 
 _KEPT_S = 30.0
 _SOCKETS = 512
+_MOST_BYTES = 64 * 1024 * 1024
+_HABITS: dict[str, Any] = {
+    "trust_env": False,
+    "follow_redirects": False,
+    "timeout": 60.0,
+    "headers": {"accept-encoding": "identity", "user-agent": "panlect"},
+}
 
 
 def client(egress: Egress, *, resolver: Resolver = resolve) -> httpx2.AsyncClient:
     """A pooled client of everything that `egress` lets through. Raises ConfigurationError for what cannot work.
 
-    A request to a refused address raises EgressRefusedError, before a byte is sent.
+    A request to a refused address raises EgressRefusedError, before a byte is sent. Answers are asked for unpacked,
+    and end with ReadError where they are longer than anybody should read.
     """
-    return httpx2.AsyncClient(
-        transport=_AsyncGuard(egress, resolver), trust_env=False, follow_redirects=False, timeout=60.0
-    )
+    return httpx2.AsyncClient(transport=_AsyncGuard(egress, resolver), **_HABITS)
 
 
 def blocking_client(egress: Egress, *, resolver: Resolver = resolve) -> httpx2.Client:
     """The same for code that runs in threads."""
-    return httpx2.Client(
-        transport=_Guard(egress, resolver), trust_env=False, follow_redirects=False, timeout=60.0
-    )
+    return httpx2.Client(transport=_Guard(egress, resolver), **_HABITS)
 
 
 class _AsyncGuard(httpx2.AsyncBaseTransport):
@@ -66,8 +70,16 @@ class _AsyncGuard(httpx2.AsyncBaseTransport):
         _, host, port = spelt(str(request.url))
         if self._proxied is not None and self._egress.proxied(host, port):
             vet_for_proxy(str(request.url), self._egress.allow)
-            return await self._proxied.handle_async_request(request)
-        return await self._direct.handle_async_request(request)
+            answer = await self._proxied.handle_async_request(request)
+        else:
+            answer = await self._direct.handle_async_request(request)
+        if _packed(answer):
+            await answer.aclose()
+            raise httpx2.RemoteProtocolError(
+                "The answer is packed, which was not asked for.", request=request
+            )
+        answer.stream = _AsyncBounded(answer.stream)
+        return answer
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -99,8 +111,16 @@ class _Guard(httpx2.BaseTransport):
         _, host, port = spelt(str(request.url))
         if self._proxied is not None and self._egress.proxied(host, port):
             vet_for_proxy(str(request.url), self._egress.allow)
-            return self._proxied.handle_request(request)
-        return self._direct.handle_request(request)
+            answer = self._proxied.handle_request(request)
+        else:
+            answer = self._direct.handle_request(request)
+        if _packed(answer):
+            answer.close()
+            raise httpx2.RemoteProtocolError(
+                "The answer is packed, which was not asked for.", request=request
+            )
+        answer.stream = _Bounded(answer.stream)
+        return answer
 
     def close(self) -> None:
         """Close every connection."""
@@ -151,6 +171,50 @@ class _Vetting(httpcore2.NetworkBackend):
         """A connection to the vetted address of `host`."""
         target = _vetted(host, port, self._egress, self._resolver)
         return self._inner.connect_tcp(target.address, port, timeout, local_address, socket_options)
+
+
+class _AsyncBounded(httpx2.AsyncByteStream):
+    """The bytes of an answer, up to a number."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = _MOST_BYTES
+        async for block in self._inner:
+            left = _less(left, block)
+            yield block
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back to the pool."""
+        await self._inner.aclose()
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """The same, blocking."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = _MOST_BYTES
+        for block in self._inner:
+            left = _less(left, block)
+            yield block
+
+    def close(self) -> None:
+        """Close the connection, or give it back to the pool."""
+        self._inner.close()
+
+
+def _less(left: int, block: bytes) -> int:
+    if len(block) > left:
+        raise httpx2.ReadError(f"The answer is longer than {_MOST_BYTES} bytes.")
+    return left - len(block)
+
+
+def _packed(answer: httpx2.Response) -> bool:
+    return answer.headers.get("content-encoding", "identity").lower() not in ("", "identity")
 
 
 def _vetted(host: str, port: int, egress: Egress, resolver: Resolver) -> Target:

@@ -62,15 +62,17 @@ def edge(services: Services) -> FastAPI:
 
 def gateway(services: Services) -> FastAPI:
     """The model gateway, under `/llm`."""
-    app = _base(services, "Panlect model gateway", openapi=None)
+    app = _base(services, "Panlect model gateway", openapi=None, most_body=llm_proxy.MOST_BODY)
+    app.add_exception_handler(PanlectError, llm_proxy.as_openai_says)
     app.include_router(llm_proxy.router)
     return app
 
 
-def _base(services: Services, title: str, *, openapi: str | None) -> FastAPI:
+def _base(services: Services, title: str, *, openapi: str | None, most_body: int = _MAX_BODY) -> FastAPI:
     # FastAPI's own documentation page loads scripts from elsewhere; ours is serve/api_page.py.
     app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None, openapi_url=openapi)
     app.state.services = services
+    app.state.most_body = most_body
     app.add_exception_handler(PanlectError, _as_said)
     app.add_exception_handler(HTTPException, _as_http_says)
     app.add_exception_handler(RequestValidationError, _as_invalid)
@@ -91,9 +93,9 @@ def _too_large(request: Request) -> Response | None:
     """A refusal before anything is read: a body is parsed before the guard of its route has run."""
     if request.url.path.startswith("/webhook/"):
         return None
-    said = request.headers.get("content-length", "")
-    if "transfer-encoding" in request.headers or (said.isdigit() and int(said) > _MAX_BODY):
-        error = f"Send at most {_MAX_BODY} bytes, and say how many."
+    said, most = request.headers.get("content-length", ""), request.app.state.most_body
+    if "transfer-encoding" in request.headers or (said.isdigit() and int(said) > most):
+        error = f"Send at most {most} bytes, and say how many."
         return JSONResponse({"error": error, "why": "", "fix": ""}, 413, {"connection": "close"})
     return None
 
