@@ -308,6 +308,54 @@ REACH = record(
     },
 )
 
+_EXTRACT = record(
+    "Lines as they were read; what looks like a secret is not in them.",
+    {
+        "repository": text("Which one, where several were asked."),
+        "path": _PATH,
+        **_LINES,
+        "text": text("The lines."),
+    },
+    optional=("repository",),
+)
+
+ASK = record(
+    "An answer about code: `panlect ask --json FILE`, and `POST /api/v1/ask`.",
+    {
+        "schema_version": _VERSION,
+        "question": text("As it was asked."),
+        "mode": {**_MODE, "description": "What the search rests on that the answer begins with."},
+        "model": text("provider/model that answered; `none` without one."),
+        "why": text("Why no model answered; empty when one did."),
+        "answer": text(
+            "Markdown. It cites [path:first-last], with `repository:` before it where several were asked."
+        ),
+        "sources": rows(_EXTRACT, "What the answer cites, in that order. Every line of it was read."),
+        "read": rows(_EXTRACT, "What was read, where nothing is cited; else empty."),
+        "dropped": number("Citations that were taken out because their lines were not read.", whole=True),
+        "steps": rows(
+            record(
+                "A tool that was used.",
+                {
+                    "number": number("From 1.", whole=True, least=1),
+                    "tool": text("Its name, as the model wrote it."),
+                    "arguments": text("In short."),
+                },
+            ),
+            "In their order; the first one is the search for the question.",
+        ),
+        "tokens": number("Of all requests and answers.", whole=True),
+        "cost_microusd": nullable(
+            number("Millionths of a US dollar; null where a price is not known.", whole=True)
+        ),
+        "degraded": text("Which better model was not asked, and why; empty when none."),
+        "notes": rows(
+            text("A sentence."), "What is not as it should be: a cut answer, a bound that was reached."
+        ),
+        "ms": number("Milliseconds."),
+    },
+)
+
 SCHEMAS: Mapping[str, Schema] = {
     "review": REVIEW,
     "search": SEARCH,
@@ -315,4 +363,5 @@ SCHEMAS: Mapping[str, Schema] = {
     "index": INDEX,
     "who": WHO,
     "reach": REACH,
+    "ask": ASK,
 }

@@ -151,6 +151,30 @@ def search(
 
 
 @app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="A question about the code.")],
+    repo: Repos = None,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The revision of each.")] = "HEAD",
+    k: Annotated[
+        int, typer.Option("-k", min=1, max=20, help="How many places the search for it begins with.")
+    ] = 8,
+    json_file: Json = "",
+) -> None:
+    """Answer a question about one or several repositories, with the lines that the answer rests on.
+
+    Without a model the answer is the places that fit the question best.
+    """
+    from panlect.ask.local import NoModels, ask_local
+    from panlect.ask.terminal import Listener
+
+    listener = Listener(quiet=json_file == "-")
+    answer = ask_local(repo or [HERE], rev, question, k, NoModels(), hear=listener.hear, progress=_progress)
+    if json_file:
+        _write_json(json_file, answer)
+    listener.close(answer)
+
+
+@app.command()
 def context(
     repo: Repo = HERE,
     base: Base = "",

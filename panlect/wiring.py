@@ -133,7 +133,7 @@ def gateway_of(settings: Settings, db: Database, keys: keyring.Keyring, file: Mo
     upstreams = Upstreams(model_egress(settings, file))
     tables = DatabaseTables(db, keys, file, KeySource(settings.provider_keys_dir))
     ledger = PostgresLedger(db, settings.model_bodies_kept_s)
-    return Gateway(tables, ledger, upstreams.of, upstreams.aclose)
+    return Gateway(tables, ledger, lambda one: upstreams.upstream_for(one.provider.kind), upstreams.aclose)
 
 
 def local_models(settings: Settings) -> Gateway:
@@ -153,7 +153,7 @@ def local_models(settings: Settings) -> Gateway:
 
     upstreams = Upstreams(model_egress(settings, file))
     tables = FileTables(file, KeySource(settings.provider_keys_dir))
-    return Gateway(tables, MemoryLedger(), upstreams.of, upstreams.aclose)
+    return Gateway(tables, MemoryLedger(), lambda one: upstreams.upstream_for(one.provider.kind), upstreams.aclose)
 
 
 def test_models(name: str, progress: Callable[[str, int, int], None]) -> dict[str, Any]:

@@ -23,8 +23,12 @@ SECURITY_HEADERS = {
 
 def page(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """A template as a response."""
-    html = _environment().get_template(template).render(**values)
-    return HTMLResponse(html, status, headers=SECURITY_HEADERS)
+    return HTMLResponse(rendered(template, **values), status, headers=SECURITY_HEADERS)
+
+
+def rendered(template: str, **values: object) -> str:
+    """A template as text: a part of a page."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from panlect.ask.agent import LONGEST_QUESTION
+
+MOST_REPOSITORIES = 32  # that are searched together
 
 
 class ConnectRepository(BaseModel):
@@ -77,6 +81,19 @@ class FileOfIndex(BaseModel):
     chunker: str
     ms: float | None
     skipped: str
+
+
+class Question(BaseModel):
+    """A question about the code of some repositories."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION, examples=["Who may cancel an order?"])
+    repositories: Literal["all"] | list[Annotated[str, Field(min_length=1, max_length=250)]] = Field(
+        "all", max_length=MOST_REPOSITORIES, description="Ids or names; `all` for every indexed one"
+    )
+    k: int = Field(8, ge=1, le=20, description="How many places the search for it begins with")
+    stream: bool = Field(False, description="Answer as server-sent events: step, text, source, done, error")
 
 
 class StorageOfIndex(BaseModel):

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.json_shapes import SCHEMAS
+
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 SHOP = {
@@ -306,3 +308,17 @@ def test_a_change_says_how_far_it_reaches(panlect: Run, repo: Path) -> None:
         panlect("reach", "--base", "main", "--head", "break").stdout.decode().splitlines()[-1]
         == found["said"]
     )
+
+
+def test_a_question_without_a_model_is_answered_with_the_places_that_fit(panlect: Run) -> None:
+    done = panlect("ask", "capture an order", "-k", "2")
+    said = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    assert "- [shop/capture.py:1-2] capture" in said
+    assert "       1 | def capture(order" in said
+    assert done.stderr.decode().splitlines()[0] == "1. search capture an order"
+    assert done.stderr.decode().rstrip().endswith("model: none")
+    found = json.loads(panlect("ask", "capture", "--repo", ".", "--json", "-").stdout)
+    Draft202012Validator(SCHEMAS["ask"]).validate(found)
+    assert found["why"].startswith("No model is configured")
+    assert panlect("ask", " ").returncode == 2

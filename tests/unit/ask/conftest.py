@@ -16,7 +16,10 @@ SHOP = {
     "shop/money.py": "def rounded(amount):\n    return round(amount, 2)\n",
     "shop/refund.py": "from shop.money import rounded\n\n\ndef refund(order):\n    return -rounded(order.total)\n",
     "secrets.env": "TOKEN=abcdefgh\nkept=1\n",
-    "config.py": 'password = "hunter2hunter2"\nKEY = """-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----"""\nlast = 1\n',
+    "config.py": (
+        'password = "hunter2hunter2"\n'
+        'KEY = """-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----"""\nlast = 1\n'
+    ),
     "README.md": "# Shop\n\nTakes money.\n",
 }
 MakeCorpus = Callable[..., LocalCorpus]

@@ -11,6 +11,7 @@ import pytest
 
 from panlect.ask.agent import NOT_CITED, Asking, Bounds, Done, Event, Failed, Source, Step, Text
 from panlect.ask.corpus import LocalCorpus
+from panlect.ask.local import NoModels
 from panlect.errors import BadInputError, BudgetExhaustedError, DatabaseError, ModelUnavailableError
 from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, ToolCall, Usage
 from panlect.llm.scripted import ScriptedModels
@@ -64,7 +65,7 @@ async def test_an_answer_rests_on_what_the_tools_showed(shop: LocalCorpus) -> No
     assert "shop/money.py" in first.messages[1].content
     assert f"<untrusted-{first.tag}>" in first.messages[1].content
     assert first.tag not in str(models.asked[0].tools)
-    assert {caller for caller in map(str, models.callers)} == {str(CALLER)}
+    assert set(models.callers) == {CALLER}
 
 
 async def test_citations_that_were_never_read_are_gone_from_text_and_sources(shop: LocalCorpus) -> None:
@@ -209,14 +210,10 @@ async def test_without_a_model_the_answer_is_the_ranked_sources(
 
 
 async def test_with_no_model_configured_nothing_is_asked_of_one(shop: LocalCorpus) -> None:
-    class None_(ScriptedModels):
-        async def named(self, role: str, organisation_id: UUID) -> str:
-            return "none"
-
-    models = None_(lambda _: "never")
-    end = done(await heard(Asking(shop, models, CALLER)))
-    assert (models.asked, end.model, end.mode) == ([], "none", "lexical+graph")
-    nothing = done(await heard(Asking(shop, models, CALLER), "zzzz qqqq"))
+    end = done(await heard(Asking(shop, NoModels(), CALLER)))
+    assert (end.model, end.mode, end.tokens) == ("none", "lexical+graph", 0)
+    assert end.why.startswith("No model is configured")
+    nothing = done(await heard(Asking(shop, NoModels(), CALLER), "zzzz qqqq"))
     assert (nothing.answer, nothing.sources) == ("Nothing was found.", ())
 
 
