@@ -23,7 +23,7 @@ from panlect.errors import (
     PanlectError,
 )
 from panlect.wiring import Services
-from serve import api, api_page, auth, health, indexes, llm_proxy, reviews, web, webhook
+from serve import api, api_page, auth, health, indexes, llm_proxy, reviews, summaries, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def edge(services: Services) -> FastAPI:
     app.include_router(api.router)
     app.include_router(indexes.router)
     app.include_router(reviews.router)
+    app.include_router(summaries.router)
     app.include_router(web.router)
     app.include_router(api_page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

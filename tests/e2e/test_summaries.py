@@ -50,9 +50,19 @@ async def test_an_index_is_described_by_the_code_itself_where_there_is_no_model(
         connected = await connect(panlect, forge, shop)
         (run,) = await summarised(panlect, 1)
     assert run["status"] == "done"
-    assert (run["detail"]["model"], run["detail"]["calls"], run["detail"]["summaries"]) == ("extractive", 0, 5)
+    assert (run["detail"]["model"], run["detail"]["calls"], run["detail"]["summaries"]) == (
+        "extractive",
+        0,
+        5,
+    )
     answer = await panlect.client.get(f"/api/v1/repositories/{connected['id']}/summaries")
-    assert [one["path"] for one in answer.json()] == ["", "README.md", "shop", "shop/capture.py", "shop/refund.py"]
+    assert [one["path"] for one in answer.json()] == [
+        "",
+        "README.md",
+        "shop",
+        "shop/capture.py",
+        "shop/refund.py",
+    ]
     assert all(one["extractive"] for one in answer.json())
     page = await panlect.client.get(f"/repos/{connected['id']}")
     assert page.status_code == 200
