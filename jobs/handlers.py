@@ -38,10 +38,12 @@ from panlect.index.runs import (
 )
 from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
+from panlect.llm.chat import Models
 from panlect.metrics import RUNS
 from panlect.redact import log_ids
 from panlect.review.pull_request import Workshop, publish_review, review_pull_request
 from panlect.review.sync import sync
+from panlect.summaries.hosted import Studio, queue_summaries, summarize_commit
 from panlect.wiring import Services, embedding_spec
 
 _LEAVES_WITHIN_S = 3.0
@@ -58,15 +60,25 @@ def handlers(services: Services) -> Handlers:
         metrics=services.metrics,
     )
     collector = Collector()
+    studio = Studio(
+        services.db,
+        services.connections,
+        services.mirrors,
+        _models_of(services),
+        services.settings.summarize_in_flight,
+    )
 
     async def index_and_collect(lease: Lease) -> None:
         await index_commit(services, lease)
+        if lease.run.repository_id is not None and not lease.run.detail.get("ref"):
+            await queue_summaries(studio, lease.run.organisation_id, lease.run.repository_id)
         await collector.after_index(services, lease.run.organisation_id)
 
     kinds: Mapping[RunKind, Execute] = {
         RunKind.INDEX: index_and_collect,
         RunKind.REVIEW: lambda lease: review_pull_request(shop, lease),
         RunKind.PUBLISH: lambda lease: publish_review(shop, lease),
+        RunKind.SUMMARIZE: lambda lease: summarize_commit(studio, lease),
     }
 
     async def sync_pull_request(delivery: StoredDelivery) -> str:
@@ -83,6 +95,12 @@ def handlers(services: Services) -> Handlers:
         services.metrics.count(RUNS, kind=run.kind.value, outcome="done")
 
     return Handlers(sync_pull_request, execute_run)
+
+
+def _models_of(services: Services) -> Models | None:
+    """Who can be asked; None where the services have no models."""
+    found: Models | None = getattr(services, "models", None)
+    return found
 
 
 async def index_commit(services: Services, lease: Lease) -> None:

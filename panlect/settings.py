@@ -142,6 +142,9 @@ class Settings(BaseSettings):
         description="OpenAI-compatible address of `endpoint:` models, the gateway's included (ends in /v1).",
     )
     embed_token: SecretStr | None = Field(None, description="Bearer token for PANLECT_EMBED_URL.")
+    summarize_in_flight: int = Field(
+        8, ge=1, le=256, description="Requests that summarising one repository has open at a time."
+    )
     snapshots_kept: int = Field(
         20, ge=1, le=1000, description="Snapshots of a repository that are kept beside the active one."
     )

@@ -26,7 +26,7 @@ from panlect.errors import (
     PanlectError,
 )
 from panlect.wiring import Services
-from serve import api, api_page, ask, auth, health, indexes, llm_proxy, models, models_page, reviews, web, webhook
+from serve import api, api_page, ask, auth, health, indexes, llm_proxy, models, models_page, reviews, summaries, web, webhook
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def edge(services: Services) -> FastAPI:
     app.include_router(reviews.router)
     app.include_router(models.router)
     app.include_router(models_page.router)
+    app.include_router(summaries.router)
     app.include_router(web.router)
     app.include_router(ask.router)
     app.include_router(api_page.router)

@@ -72,6 +72,17 @@ class Started(BaseModel):
     run_id: UUID
 
 
+class RepositorySummary(BaseModel):
+    """What a repository (path ""), a directory or a file is; `extractive` where it was taken out of the code itself."""
+
+    path: str
+    kind: str
+    text: str
+    model: str
+    extractive: bool
+    commit_sha: str
+
+
 class FileOfIndex(BaseModel):
     """What became of one file: how it was read and how long it took, or why it was not."""
 

@@ -19,6 +19,7 @@ from panlect.context.asked import Asked, Touched, ask
 from panlect.context.family import Relative, relatives
 from panlect.context.files import RankedFile, rank_files
 from panlect.context.pack import Candidate, Item, pack
+from panlect.context.told import SummaryItem, within
 from panlect.finding import Side
 from panlect.git.history import CoChange, Together
 from panlect.index.snapshot import Snapshot
@@ -43,18 +44,24 @@ _ENCLOSING, _CALLER, _FAMILY, _TEST, _USED, _TOGETHER, _SIMILAR = 4.0, 2.5, 2.0,
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What was gathered: items within the budget, best first, and the files that they were chosen from."""
+    """What was gathered: items within the budget, best first, and the files that they were chosen from.
+
+    `summaries`, of the same budget, say what the repository and the changed files' directories are.
+    """
 
     items: tuple[Item, ...]
     files: tuple[RankedFile, ...]
+    summaries: tuple[SummaryItem, ...] = ()
 
     def as_json(self, k: int = 20) -> dict[str, Any]:
         """The JSON of `panlect context`, with at most `k` items and files."""
+        told = {"summaries": [asdict(one) for one in self.summaries]} if self.summaries else {}
         return {
             "schema_version": SCHEMA_VERSION,
             "mode": "lexical+graph",
             "items": [asdict(item) for item in self.items[:k]],
             "files": [asdict(file) for file in self.files[:k]],
+            **told,
         }
 
 
@@ -66,6 +73,7 @@ def gather_context(
     lexical: Lexical | None = None,
     *,
     history: CoChange | None = None,
+    summaries: Sequence[SummaryItem] = (),
 ) -> Context:
     """The context of `change` within `budget_tokens`; the same change gives the same context.
 
@@ -90,7 +98,9 @@ def gather_context(
     ]
     weights = {term: times * lexical.idf(term) for term, times in asked.terms.items()}
     candidates = list(_candidates(places, head, files, frozenset(weights)))
-    return Context(tuple(pack(candidates, budget_tokens, _shares(weights))), tuple(files[:_MAX_FILES]))
+    told = within(summaries, budget_tokens)
+    left = budget_tokens - sum(one.tokens for one in told)
+    return Context(tuple(pack(candidates, left, _shares(weights))), tuple(files[:_MAX_FILES]), told)
 
 
 def _shares(weights: Mapping[int, float]) -> dict[int, float]:

@@ -64,6 +64,7 @@ class Collected:
     blobs: int
     chunks: int
     vectors: int
+    summaries: int = 0
 
 
 def begin(store: PostgresStore, repository_id: UUID, commit_sha: str, ref: str = "") -> StoredSnapshot:
@@ -248,7 +249,7 @@ def storage(store: PostgresStore) -> Storage:
 
 
 def collect(store: PostgresStore, *, kept: int, grace_s: float) -> Collected:
-    """Drop old snapshots and what no snapshot holds any more: analyses, chunks, vectors.
+    """Drop old snapshots and what no snapshot holds any more: analyses, chunks, vectors, summaries.
 
     Keeps the active snapshot, the `kept` newest of each repository, what others stand on, and whatever is
     younger than `grace_s` seconds, which is to be longer than a run takes. One transaction a repository, then one a
@@ -274,7 +275,9 @@ def collect(store: PostgresStore, *, kept: int, grace_s: float) -> Collected:
         blobs = connection.execute(query("snapshots.drop_unreachable_blobs"), values).rowcount
     with store.transaction() as connection:
         chunks = connection.execute(query("snapshots.drop_unreachable_chunks"), values).rowcount
-    return Collected(snapshots, blobs, chunks, vectors)
+    with store.transaction() as connection:
+        summaries = connection.execute(query("summaries.drop_unreachable"), values).rowcount
+    return Collected(snapshots, blobs, chunks, vectors, summaries)
 
 
 def _dropped_snapshots(connection: Connection[Any], values: Mapping[str, object]) -> int:

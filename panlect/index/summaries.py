@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from panlect.db.sql import query
@@ -41,6 +42,13 @@ class Placed:
     path: str
     summary: Summary
     commit_sha: str = ""
+
+
+class State(NamedTuple):
+    """Of which snapshot there are summaries by a model, and since when."""
+
+    snapshot_id: UUID
+    placed_at: datetime
 
 
 class SummaryStore(Protocol):
@@ -115,8 +123,34 @@ def place(store: PostgresStore, snapshot_id: UUID, keys: Mapping[str, bytes]) ->
     values = {"organisation_id": store.organisation_id, "snapshot_id": snapshot_id}
     with store.transaction() as connection:
         connection.execute(query("summaries.forget_placed"), values)
+        connection.execute(query("summaries.note_forgotten"), values)
         kinds = ["uuid", "uuid", "text", "bytea"]
         store.copy("incoming_placed", "summaries.stage_placed", "summaries.store_placed", kinds, rows)
+        connection.execute(query("summaries.note_placed"), values)
+
+
+def state(store: PostgresStore, repository_id: UUID) -> State | None:
+    """Of which snapshot a model has made summaries, and when they were placed; None when it has made none."""
+    values = {"organisation_id": store.organisation_id, "repository_id": repository_id}
+    with store.transaction() as connection:
+        row = connection.execute(query("summaries.state"), values).fetchone()
+    return State(*row) if row else None
+
+
+def languages(store: PostgresStore, snapshot_id: UUID) -> dict[str, int]:
+    """How many files a commit has in each language, the most frequent first."""
+    with store.transaction() as connection:
+        rows = connection.execute(query("summaries.languages"), {"snapshot_id": snapshot_id}).fetchall()
+    return dict(rows)
+
+
+def newest_run(store: PostgresStore, repository_id: UUID) -> Mapping[str, Any] | None:
+    """The newest run that summarised a repository: status, reason and progress."""
+    from psycopg.rows import dict_row
+
+    values = {"organisation_id": store.organisation_id, "repository_id": repository_id}
+    with store.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query("summaries.newest_run"), values).fetchone()
 
 
 def placed(
@@ -124,16 +158,27 @@ def placed(
     repository_id: UUID,
     paths: Sequence[str] | None = None,
     *,
+    below: str = "",
     by_model: bool = False,
     kinds: Sequence[Kind] | None = None,
+    directly: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> list[Placed]:
-    """The summaries of a repository by path; with `paths` of these alone, with `by_model` without extractive ones."""
+    """The summaries of a repository by path.
+
+    Of `paths` alone, of what is `below` (with `directly` not in a directory there), by a model alone, of some kinds.
+    """
     values = {
         "organisation_id": store.organisation_id,
         "repository_id": repository_id,
         "paths": None if paths is None else [storable(path) for path in paths],
+        "below": storable(below.strip("/")),
         "by_model": by_model,
         "kinds": None if kinds is None else list(kinds),
+        "directly": directly,
+        "limit": limit,
+        "offset": offset,
     }
     with store.transaction() as connection:
         rows = connection.execute(query("summaries.placed"), values).fetchall()

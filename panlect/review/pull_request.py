@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from panlect.change import Change
+from panlect.context.told import SummaryItem, told_of
 from panlect.db.pool import Database
 from panlect.db.sql import query
 from panlect.errors import ForgeError, ForgeUnavailableError, GitError, PanlectError, StaleHeadError
@@ -101,7 +102,12 @@ async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
                 reach_in_organisation, store, repository["full_name"], change, base
             )
 
-        verdict = await review(subject, snapshots, steps, context_tokens=CONTEXT_TOKENS, reach=reach)
+        async def told(change: Change) -> Sequence[SummaryItem]:
+            return await asyncio.to_thread(told_of, change, store, repository["id"])
+
+        verdict = await review(
+            subject, snapshots, steps, context_tokens=CONTEXT_TOKENS, reach=reach, told=told
+        )
         review_id = await store_verdict(shop.db, lease, verdict, wake_run)
         await _keep_head(mirror, store, repository["id"], pull["number"], verdict.head_sha)
     _count(shop.metrics, verdict)

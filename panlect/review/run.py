@@ -6,7 +6,7 @@ Each hop is a step of the run: what finished is not done again after a restart.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ from typing import TypeVar
 from panlect.change import Change, read_change, with_symbols
 from panlect.checks.run import run_checks
 from panlect.context.gather import Context, gather_context
+from panlect.context.told import SummaryItem
 from panlect.finding import Candidate, Coverage, Verdict
 from panlect.git.history import prior
 from panlect.git.repository import Repository
@@ -28,6 +29,7 @@ from panlect.search.who import BlastRadius
 T = TypeVar("T")
 Snapshots = Callable[[Repository, str, str], Awaitable[tuple[Snapshot, Snapshot]]]
 ReachOf = Callable[[Change, Snapshot], Awaitable[BlastRadius]]
+ToldOf = Callable[[Change], Awaitable[Sequence[SummaryItem]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ async def review(
     *,
     context_tokens: int = 0,
     reach: ReachOf | None = None,
+    told: ToldOf | None = None,
 ) -> Verdict:
     """The verdict of one head. Raises GitError when the repository cannot be read.
 
     `context_tokens` is the budget of gathered context; 0 leaves it out, which is right where nobody and no
     model looks at it. `reach` asks how far the change reaches beyond the repository; None where nothing else is known.
+    `told` is what models have said of the repository before; None where they said nothing.
     """
     base_sha, head_sha = subject.base_sha, subject.head_sha
 
@@ -77,7 +81,10 @@ async def review(
 
         async def gather() -> Context:
             past = await asyncio.to_thread(prior, subject.repository, base_sha)
-            return await asyncio.to_thread(gather_context, change, base, head, context_tokens, history=past)
+            said = await told(change) if told is not None else ()
+            return await asyncio.to_thread(
+                gather_context, change, base, head, context_tokens, history=past, summaries=said
+            )
 
         await steps.step("context", head_sha, Context, gather)
 

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from panlect.errors import PanlectError
-from panlect.index import snapshots, vectors
+from panlect.index import snapshots, summaries, vectors
 from panlect.index.embed import Embed
 from panlect.index.mapped import SegmentFolder
 from panlect.index.snapshot import BlobKey, Snapshot
 from panlect.index.snapshots import StoredSnapshot
 from panlect.index.store import PostgresStore
+from panlect.index.summaries import State
 from panlect.index.vectors import Model
+from panlect.search.described import Described
 from panlect.search.filters import Filters
 from panlect.search.query import Searched, answer, answer_many
 
@@ -97,6 +99,7 @@ class HostedSearch:
     segments: Path | None = None  # where the columns of large snapshots are mapped from
     _warm: OrderedDict[UUID, _Warm] = field(default_factory=OrderedDict)
     _stores: OrderedDict[UUID, PostgresStore] = field(default_factory=OrderedDict)
+    _described: OrderedDict[UUID, tuple[State, Described]] = field(default_factory=OrderedDict)
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     async def search(
@@ -201,7 +204,8 @@ class HostedSearch:
         store = self._store(organisation_id)
         searched = [self._searched(store, one, questions) for one in repository_ids]
         if len(searched) == 1:
-            return answer(searched[0].snapshot, query, k, searched[0].dense, filters)
+            one = searched[0]
+            return answer(one.snapshot, query, k, one.dense, filters, one.described)
         return answer_many(searched, query, k, filters)
 
     def _searched(
@@ -211,7 +215,22 @@ class HostedSearch:
         model = vectors.serving(store, repository_id) if questions else None
         asks = model is not None and model in questions
         dense = PostgresDense(store, repository_id, model, questions[model]) if model and asks else None
-        return Searched(name, snapshot, dense)
+        return Searched(name, snapshot, dense, self._described_by(store, repository_id))
+
+    def _described_by(self, store: PostgresStore, repository_id: UUID) -> Described | None:
+        """What models say of the repository, loaded once for each commit that was summarised; None where they say nothing."""
+        state = summaries.state(store, repository_id)
+        if state is None:
+            self._described.pop(repository_id, None)
+            return None
+        kept = self._described.get(repository_id)
+        if kept is None or kept[0] != state:
+            kept = (state, Described(summaries.placed(store, repository_id, by_model=True)))
+        self._described[repository_id] = kept
+        self._described.move_to_end(repository_id)
+        while len(self._described) > _WARM:
+            self._described.popitem(last=False)
+        return kept[1]
 
     def _snapshot(self, store: PostgresStore, repository_id: UUID) -> tuple[str, Snapshot]:
         """The active snapshot: the warm one, an overlay on it after a push, or one that is loaded."""

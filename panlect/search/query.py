@@ -15,6 +15,7 @@ from panlect.code.terms import terms_of
 from panlect.index.snapshot import Snapshot
 from panlect.search import rerank
 from panlect.search.dense import DenseIndex
+from panlect.search.described import Described
 from panlect.search.filters import Filters
 from panlect.search.lexical import ChunkAt, Lexical, Statistics, lexical_of, matched, shared_statistics
 from panlect.search.rerank import Asked
@@ -29,6 +30,8 @@ _CANDIDATES = 200  # chunks that the rules look at
 _LOOKED_AT = 5000  # chunks that are looked at for a definition of a kind that was asked for
 _MAX_QUERY = 20_000  # characters: a longer query is a file, not a question
 _SHOWN_TERMS = 4
+_DESCRIBED = 0.9  # of the best hit's score: what a summary gets that says all of a query
+_DESCRIBED_SHARE = 4  # one hit in so many may be a summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Searched:
     name: str
     snapshot: Snapshot
     dense: DenseIndex | None = None
+    described: Described | None = None  # where a model has described it
 
 
 def mode(dense: DenseIndex | None) -> str:
@@ -124,8 +128,25 @@ def search_many(
     A word's rarity and the length of a chunk are taken over all of them together. Scores of each on its own
     could not be compared: the only test of a small repository would outrank the definition in a large one.
     """
+    filters = filters or Filters()
     sources = [_Source(one.name, one.snapshot, lexical_of(one.snapshot)) for one in repositories]
-    return _searched(sources, [one.dense for one in repositories], query, k, filters or Filters())
+    hits = _searched(sources, [one.dense for one in repositories], query, k, filters)
+    for one in repositories:
+        if one.described is not None:
+            hits = _with_described(hits, one, query, k, filters)
+    return hits
+
+
+def _with_described(hits: list[Hit], one: Searched, query: str, k: int, filters: Filters) -> list[Hit]:
+    """The hits with what summaries say beside the code: a few, of files that no hit is of, none above the best one."""
+    assert one.described is not None
+    top = hits[0].score if hits else 1.0
+    there = [hit.path for hit in hits if hit.repository == one.name]
+    found = one.described.found(
+        query[:_MAX_QUERY], filters, one.snapshot, max(1, k // _DESCRIBED_SHARE), there
+    )
+    told = [Hit(d.path, 1, 1, "", round(_DESCRIBED * top * d.share, 4), d.why, one.name) for d in found]
+    return sorted([*hits, *told], key=lambda hit: -hit.score)[:k]
 
 
 def answer(
@@ -134,8 +155,12 @@ def answer(
     k: int = 10,
     dense: DenseIndex | None = None,
     filters: Filters | None = None,
+    described: Described | None = None,
 ) -> dict[str, Any]:
     """The JSON of `panlect search`."""
+    if described is not None:
+        one = Searched("", snapshot, dense, described)
+        return _answer(lambda: search_many([one], query, k, filters), mode(dense))
     return _answer(lambda: search(snapshot, query, k, dense, None, filters), mode(dense))
 
 

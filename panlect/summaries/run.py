@@ -9,7 +9,8 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from panlect.code.languages import kind_of, language_by_name
@@ -33,6 +34,7 @@ from panlect.summaries.plan import (
 ROLE = "summarize"
 IN_FLIGHT = 8
 _GROUP = 256  # nodes that are prepared, asked for and kept together
+_KEPT_AT_ONCE = 16  # answers: what is lost when this process dies
 _MOST_TEXT = 1500
 _GIVEN_UP_AFTER = 5  # failures in a row: the provider is away, and thousands of others would wait for it too
 _FENCE = re.compile(r"\A```[a-z]*\n(.*?)\n?```\Z", re.S)
@@ -68,7 +70,7 @@ class Said:
     final: bool = False
 
 
-Ask = Callable[[Sequence[Work]], AsyncIterator[tuple[Work, Said]]]
+Ask = Callable[[Sequence[Work]], AsyncGenerator[tuple[Work, Said], None]]
 
 
 @dataclass(slots=True)
@@ -108,19 +110,31 @@ async def summarize(
         todo = [node for node in level if node.key not in known]
         for at in range(0, len(todo), _GROUP):
             works = await asyncio.to_thread(_works, todo[at : at + _GROUP], snapshot, made.summaries)
-            fresh = [one async for one in _answered(works, plan.model, ask, made)]
-            await asyncio.to_thread(kept.put, fresh)
-            made.made += len(fresh)
-            if progress is not None:
-                await progress(made.made, total)
+            async with aclosing(_answered(works, plan.model, ask, made)) as answered:
+                async for some in _some(answered, _KEPT_AT_ONCE if ask else _GROUP):
+                    await asyncio.to_thread(kept.put, some)
+                    made.made += len(some)
+                    if progress is not None:
+                        await progress(made.made, total)
     return made
+
+
+async def _some(summaries: AsyncIterator[Summary], count: int) -> AsyncIterator[list[Summary]]:
+    some: list[Summary] = []
+    async for one in summaries:
+        some.append(one)
+        if len(some) == count:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def ask_models(models: Models, caller: Caller, in_flight: int = IN_FLIGHT) -> Ask:
     """Asks the role `summarize`, at most `in_flight` requests at a time."""
     asking = Asking(models, caller, in_flight)
 
-    async def ask(works: Sequence[Work]) -> AsyncIterator[tuple[Work, Said]]:
+    async def ask(works: Sequence[Work]) -> AsyncGenerator[tuple[Work, Said], None]:
         tasks = [asyncio.ensure_future(asking.one(work)) for work in works]
         try:
             for done in asyncio.as_completed(tasks):
@@ -199,7 +213,9 @@ def _reason(error: ModelError) -> str:
     return "budget spent" if isinstance(error, BudgetExhaustedError) else "model unavailable"
 
 
-async def _answered(works: Sequence[Work], model: str, ask: Ask | None, made: Made) -> AsyncIterator[Summary]:
+async def _answered(
+    works: Sequence[Work], model: str, ask: Ask | None, made: Made
+) -> AsyncGenerator[Summary, None]:
     """A summary for each of the works, also into `made.summaries`."""
     for work in works:
         if work.node.passes_on or ask is None:
@@ -207,29 +223,25 @@ async def _answered(works: Sequence[Work], model: str, ask: Ask | None, made: Ma
     asked = [work for work in works if not work.node.passes_on]
     if ask is None or not asked:
         return
-    async for work, said in ask(asked):
-        made.calls += not said.final
-        made.tokens_in, made.tokens_out = made.tokens_in + said.tokens_in, made.tokens_out + said.tokens_out
-        if made.cost_microusd is not None:
-            made.cost_microusd = (
-                None if said.cost_microusd is None else made.cost_microusd + said.cost_microusd
-            )
-        node = work.node
-        if said.why:
-            made.failed[said.why] += 1
-            yield _note(made, node, _extracted(node, fallback_key(node.key), work.extract))
-        else:
-            summary = Summary(
-                node.key,
-                node.kind,
-                model,
-                node.prompt_version,
-                said.text,
-                False,
-                said.tokens_in,
-                said.tokens_out,
-            )
-            yield _note(made, node, summary)
+    async with aclosing(ask(asked)) as answers:
+        async for work, said in answers:
+            yield _taken(made, model, work, said)
+
+
+def _taken(made: Made, model: str, work: Work, said: Said) -> Summary:
+    """What came of a question, counted: a summary, or what stands in for it."""
+    made.calls += not said.final
+    made.tokens_in, made.tokens_out = made.tokens_in + said.tokens_in, made.tokens_out + said.tokens_out
+    if made.cost_microusd is not None:
+        made.cost_microusd = None if said.cost_microusd is None else made.cost_microusd + said.cost_microusd
+    node = work.node
+    if said.why:
+        made.failed[said.why] += 1
+        return _note(made, node, _extracted(node, fallback_key(node.key), work.extract))
+    spent = (said.tokens_in, said.tokens_out)
+    return _note(
+        made, node, Summary(node.key, node.kind, model, node.prompt_version, said.text, False, *spent)
+    )
 
 
 def _without_model(work: Work, made: Made, extracts: bool) -> Summary:

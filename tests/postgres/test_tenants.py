@@ -219,6 +219,8 @@ def fill(connection: psycopg.Connection, organisation: UUID) -> None:
     insert(connection, "model_call_body", **own, call_id=call, expires_at="2026-01-01")
     insert(connection, "snapshot", **own, id=ids["snapshot"], repository_id=ids["repository"])
     insert(connection, "snapshot_entry", **own, snapshot_id=ids["snapshot"])
+    insert(connection, "summary", **own, key=b"\2" * 16, kind="file")
+    insert(connection, "snapshot_summary", **own, snapshot_id=ids["snapshot"], key=b"\2" * 16)
     of_pull = {"repository_id": ids["repository"], "pull_request_id": ids["pull"], "run_id": ids["run"]}
     insert(connection, "review", **own, id=ids["review"], **of_pull, verdict="REVIEWED")
     of_review = {**own, "review_id": ids["review"]}
@@ -232,6 +234,7 @@ ANY_VALUE = {
     "bytea": b"x",
     "integer": 1,
     "bigint": 1,
+    "boolean": True,
     "double precision": 1.0,
     "halfvec": str([0.05] * 384),
     "jsonb": "{}",

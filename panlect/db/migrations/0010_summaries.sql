@@ -30,3 +30,8 @@ create table snapshot_summary (
 select protect('snapshot_summary');
 create index snapshot_of_summary on snapshot_summary (organisation_id, key);
 grant select, insert, delete on snapshot_summary to panlect_app;
+
+-- When a commit's summaries were placed, and how many of them a model made: search asks this of every query.
+alter table snapshot
+    add column summarised_at timestamptz,
+    add column described int not null default 0;

@@ -29,6 +29,24 @@ delete from snapshot_summary p using snapshot old, snapshot new
 where p.organisation_id = %(organisation_id)s and new.organisation_id = %(organisation_id)s
   and new.id = %(snapshot_id)s and old.repository_id = new.repository_id and p.snapshot_id = old.id
 
+-- name: note_forgotten
+-- With forget_placed.
+update snapshot set summarised_at = null, described = 0
+where organisation_id = %(organisation_id)s and summarised_at is not null and repository_id =
+    (select repository_id from snapshot where organisation_id = %(organisation_id)s and id = %(snapshot_id)s)
+
+-- name: note_placed
+-- Last: whoever finds it finds the summaries too.
+update snapshot set summarised_at = clock_timestamp(), described = (
+    select count(*) from snapshot_summary p join summary s on s.organisation_id = p.organisation_id and s.key = p.key
+    where p.snapshot_id = %(snapshot_id)s and not s.extractive)
+where organisation_id = %(organisation_id)s and id = %(snapshot_id)s
+
+-- name: state
+-- Whether models say anything of a repository, and since when: one row of a few.
+select id, summarised_at from snapshot
+where organisation_id = %(organisation_id)s and repository_id = %(repository_id)s and described > 0
+
 -- name: stage_placed
 -- As stage_summaries.
 create temporary table incoming_placed (organisation_id uuid, snapshot_id uuid, path text, key bytea) on commit drop
@@ -39,15 +57,18 @@ insert into snapshot_summary (organisation_id, snapshot_id, path, key)
 select distinct on (path) organisation_id, snapshot_id, path, key from incoming_placed order by path, key
 
 -- name: placed
--- Of a repository, those that stand there now; with `paths` only of these. By path.
+-- Of a repository, those that stand there now; with `paths` only of these, with `below` only those there. By path.
 select p.path, s.key, s.kind, s.model, s.prompt_version, s.text, s.extractive, s.tokens_in, s.tokens_out, n.commit_sha
 from snapshot n join snapshot_summary p on p.snapshot_id = n.id and p.organisation_id = n.organisation_id
 join summary s on s.organisation_id = p.organisation_id and s.key = p.key
 where n.organisation_id = %(organisation_id)s and n.repository_id = %(repository_id)s
   and (%(paths)s::text[] is null or p.path = any (%(paths)s::text[]))
+  and (%(below)s::text = '' or p.path = %(below)s::text or starts_with(p.path, %(below)s::text || '/'))
   and (not %(by_model)s::boolean or not s.extractive)
   and (%(kinds)s::text[] is null or s.kind = any (%(kinds)s::text[]))
-order by p.path collate "C"
+  and (not %(directly)s::boolean or strpos(substr(p.path, length(%(below)s::text) + 2), '/') = 0
+       and (%(below)s::text <> '' or strpos(p.path, '/') = 0))
+order by p.path collate "C" offset %(offset)s::bigint limit %(limit)s::bigint
 
 -- name: supersede_others
 -- A newer commit is searched: the summaries of older ones are not wanted. What they have made is kept.
@@ -62,3 +83,13 @@ returning id, head_sha
 delete from summary s
 where s.organisation_id = %(organisation_id)s and s.created_at < now() - make_interval(secs => %(grace_s)s)
   and not exists (select from snapshot_summary p where p.organisation_id = s.organisation_id and p.key = s.key)
+
+-- name: languages
+-- Which languages a commit is written in, by files.
+select language, count(*) from snapshot_files(%(snapshot_id)s) where language <> '' group by language order by 2 desc, 1
+
+-- name: newest_run
+-- What pages say of the work on a repository's summaries.
+select id, status, reason, detail, created_at, finished_at from run
+where organisation_id = %(organisation_id)s and repository_id = %(repository_id)s and kind = 'summarize'
+order by created_at desc limit 1

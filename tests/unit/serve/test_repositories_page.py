@@ -10,6 +10,7 @@ import pytest
 from serve.pages import page
 
 INDEXED = {
+    "id": "5d0c",
     "full_name": "acme/payments",
     "commit_sha": "9f2c1ab77e",
     "files": 1204,
