@@ -164,11 +164,13 @@ def ask(
 
     Without a model the answer is the places that fit the question best.
     """
-    from panlect.ask.local import NoModels, ask_local
+    from panlect.ask.local import ask_local
     from panlect.ask.terminal import Listener
 
     listener = Listener(quiet=json_file == "-")
-    answer = ask_local(repo or [HERE], rev, question, k, NoModels(), hear=listener.hear, progress=_progress)
+    answer = ask_local(
+        repo or [HERE], rev, question, k, _local_models(), hear=listener.hear, progress=_progress
+    )
     if json_file:
         _write_json(json_file, answer)
     listener.close(answer)
@@ -380,15 +382,11 @@ def _server_function(module: str, name: str) -> Callable[..., Any]:
 
 
 def _local_models() -> Any:
-    """The models of this terminal's user; None where nothing is installed to ask them with."""
+    """The models of this terminal's user, or none of them."""
+    from panlect.llm.local import local_models
     from panlect.settings import load
 
-    try:
-        from panlect import wiring
-    except ModuleNotFoundError:
-        return None
-    made = getattr(wiring, "local_models", None)
-    return None if made is None else made(load())
+    return local_models(load())
 
 
 def _confirmed(model: str, guessed: Any) -> bool:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from panlect import keyring
 from panlect.accounts.keys import issue
 from panlect.db import embedded
 from panlect.db.migrate import migrate as migrate_database
 from panlect.db.pool import DEFAULT_ORGANISATION, Database
-from panlect.egress import Egress
-from panlect.errors import ConfigurationError
 from panlect.forge.connections import Connections
 from panlect.index import models
 from panlect.index.models import Endpoint, ModelSpec
 from panlect.index.store import PostgresStore
-from panlect.llm.budget import MemoryLedger
 from panlect.llm.chat import Caller
 from panlect.llm.gateway import Gateway
-from panlect.llm.store import DatabaseTables, FileTables, KeySource, file_table
+from panlect.llm.local import local_models, model_egress
+from panlect.llm.store import DatabaseTables, KeySource, file_table
 from panlect.llm.table import ModelTable
 from panlect.metrics import Metrics
 from panlect.redact import configure_logging
@@ -70,8 +67,7 @@ class Services:
     async def close(self) -> None:
         """Give connections back."""
         await asyncio.to_thread(self.search.close)
-        if isinstance(self.models, Gateway):
-            await self.models.close()
+        await self.models.aclose()
         await self.db.close()
 
 
@@ -136,26 +132,6 @@ def gateway_of(settings: Settings, db: Database, keys: keyring.Keyring, file: Mo
     return Gateway(tables, ledger, lambda one: upstreams.upstream_for(one.provider.kind), upstreams.aclose)
 
 
-def local_models(settings: Settings) -> Gateway:
-    """Models for the terminal: the models file alone, budgets over this process, nothing recorded.
-
-    Raises ConfigurationError when the file is not valid, or names models while their packages are missing.
-    """
-    file = file_table(settings.models_file)
-    try:
-        from panlect.llm.upstreams.select import Upstreams
-    except ImportError as error:
-        raise ConfigurationError(
-            "Models need packages that are not installed.",
-            why=str(error),
-            fix="pip install 'panlect[models]'",
-        ) from None
-
-    upstreams = Upstreams(model_egress(settings, file))
-    tables = FileTables(file, KeySource(settings.provider_keys_dir))
-    return Gateway(tables, MemoryLedger(), lambda one: upstreams.upstream_for(one.provider.kind), upstreams.aclose)
-
-
 def test_models(name: str, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
     """The JSON of `panlect models test`: each model of a role (or of all, or one model) asked for one word."""
     from panlect.llm.probe import SCHEMA_VERSION, probe
@@ -174,25 +150,9 @@ def test_models(name: str, progress: Callable[[str, int, int], None]) -> dict[st
             progress("asking", len(names), len(names))
             return tested
         finally:
-            await models.close()
+            await models.aclose()
 
     return {"schema_version": SCHEMA_VERSION, "models": asyncio.run(ask())}
-
-
-def model_egress(settings: Settings, file: ModelTable) -> Egress:
-    """How models are called: hosts that the operator's own file names may be private."""
-    named = tuple(host for one in file.providers.values() if one.url and (host := urlsplit(one.url).netloc))
-    return replace(egress_of(settings), allow=(*settings.egress_allow, *named))
-
-
-def egress_of(settings: Settings) -> Egress:
-    """How calls leave this network."""
-    return Egress(
-        settings.egress_allow,
-        settings.reveal("egress_proxy") or "",
-        settings.egress_no_proxy,
-        settings.egress_ca_file,
-    )
 
 
 def database_url(settings: Settings) -> str:

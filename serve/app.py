@@ -26,7 +26,21 @@ from panlect.errors import (
     PanlectError,
 )
 from panlect.wiring import Services
-from serve import api, api_page, ask, auth, health, indexes, llm_proxy, models, models_page, reviews, summaries, web, webhook
+from serve import (
+    api,
+    api_page,
+    ask,
+    auth,
+    health,
+    indexes,
+    llm_proxy,
+    models,
+    models_page,
+    reviews,
+    summaries,
+    web,
+    webhook,
+)
 from serve.pages import SECURITY_HEADERS, page
 
 log = logging.getLogger(__name__)

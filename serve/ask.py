@@ -22,12 +22,10 @@ from markupsafe import Markup
 from panlect.accounts.keys import Principal
 from panlect.ask.agent import LONGEST_QUESTION, Asking, Done, Event, Failed, Source, Step, Text
 from panlect.ask.hosted import hosted_corpus
-from panlect.ask.local import NoModels
 from panlect.ask.report import answer_json, extract_json, step_json
 from panlect.errors import BadInputError, PanlectError
 from panlect.forge.repositories import list_repositories
-from panlect.llm.chat import Caller, Models
-from panlect.wiring import Services
+from panlect.llm.chat import Caller
 from serve.auth import Reader, Writer, services
 from serve.pages import page, rendered
 from serve.schemas import MOST_REPOSITORIES, Question
@@ -107,12 +105,7 @@ async def _asking(request: Request, who: Principal, wanted: str | Sequence[str],
     ids = chosen(await _rows(request, who), wanted)
     corpus = await hosted_corpus(built.search, who.organisation_id, ids, built.mirrors)
     caller = Caller(who.organisation_id, ids[0] if len(ids) == 1 else None, step="ask")
-    return Asking(corpus, _models(built), caller, k=k)
-
-
-def _models(built: Services) -> Models:
-    models: Models = getattr(built, "models", None) or NoModels()
-    return models
+    return Asking(corpus, built.models, caller, k=k)
 
 
 def chosen(rows: Sequence[Any], wanted: str | Sequence[str]) -> list[UUID]:

@@ -109,6 +109,9 @@ class RemoteGateway:
         names: Sequence[str] = await _said(self._handle().known.remote(organisation_id))
         return names
 
+    async def aclose(self) -> None:
+        """A handle holds no connection of its own."""
+
     def _handle(self) -> DeploymentHandle[Any]:
         if self._found is None:
             self._found = serve.get_deployment_handle(GATEWAY, app_name=GATEWAY_APP)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from panlect.ask import prompt
 from panlect.ask.citations import Citations
 from panlect.ask.corpus import Corpus, Place
-from panlect.ask.fence import may_leave, new_tag
 from panlect.ask.reading import Extract
 from panlect.ask.tools import Toolbox, printable, tools
 from panlect.errors import (
@@ -27,6 +26,8 @@ from panlect.errors import (
     PanlectError,
 )
 from panlect.llm.chat import Answer, Caller, ChatRequest, Message, Models, ToolCall
+from panlect.llm.outgoing import may_leave
+from panlect.llm.prompts import new_tag
 from panlect.llm.tokens import estimate_tokens
 
 ROLE = "ask"
@@ -180,13 +181,14 @@ class Asking:
         found = await self._box.shown(places)
         self._recorded(found)
         summaries = await self._summaries(places)
-        first = prompt.first_turn(question, found, summaries, self._box.tag)
-        system = Message("system", prompt.system(self.corpus.names, self._box.tag, tools=self.with_tools))
-        messages, results = [system, Message("user", first)], list[tuple[str, str]]()
+        system, first = prompt.first_turns(
+            self.corpus.names, question, found, summaries, self._box.tag, tools=self.with_tools
+        )
+        messages, results = [system, first], list[tuple[str, str]]()
         for number in range(1, self.bounds.steps + 1):
             is_last = not self.with_tools or number == self.bounds.steps or self._is_spent(messages, number)
             if is_last and results:
-                messages = [system, Message("user", prompt.all_at_once(first, results))]
+                messages = [system, Message("user", prompt.all_at_once(first.content, results))]
             citations = Citations(self._box.reading, self.corpus.names, self.corpus.has)
             answer: Answer | None = None
             said = ""

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from panlect.ask.agent import Asking, Done, Event, Failed, Step
 from panlect.ask.corpus import LocalCorpus
 from panlect.ask.readers import GitReader
 from panlect.ask.report import answer_json
 from panlect.db.pool import DEFAULT_ORGANISATION
-from panlect.errors import NoModelError, PanlectError
+from panlect.errors import PanlectError
 from panlect.git.repository import open_repository
 from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Models
+from panlect.llm.chat import Caller, Models
 from panlect.settings import load
 
 Progress = Callable[[str, int, int], None]
@@ -50,7 +49,7 @@ async def _heard(asking: Asking, question: str, hear: Callable[[Event], None]) -
     began = time.perf_counter()
     steps: list[Step] = []
     done: Done | None = None
-    async with aclosing(asking.events(question)) as events:
+    async with aclosing(asking.models), aclosing(asking.events(question)) as events:
         async for event in events:
             hear(event)
             if isinstance(event, Step):
@@ -78,28 +77,3 @@ def _readers(repos: Sequence[Path], rev: str, cache: BlobCache, progress: Progre
 
 def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(f"analysing {name}", done, total)
-
-
-class NoModels:
-    """Where no model is configured: everything is refused with the reason."""
-
-    async def chat(self, request: ChatRequest, caller: Caller) -> Answer:  # noqa: ARG002
-        """Raises NoModelError."""
-        raise _no_model()
-
-    async def stream(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Delta | Answer, None]:  # noqa: ARG002
-        """Raises NoModelError."""
-        raise _no_model()
-        yield  # what makes it a generator
-
-    async def embed(self, model: str, texts: Sequence[str], caller: Caller) -> Embeddings:  # noqa: ARG002
-        """Raises NoModelError."""
-        raise _no_model()
-
-    async def named(self, role: str, organisation_id: UUID) -> str:  # noqa: ARG002
-        """None."""
-        return "none"
-
-
-def _no_model() -> NoModelError:
-    return NoModelError("No model is configured.", fix="See docs/how-to/self-hosted-models.md.")

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 from panlect.ask.corpus import Corpus, Place
-from panlect.ask.fence import cleaned, fenced, may_leave
 from panlect.ask.readers import FileText, Reader
 from panlect.ask.reading import Page, ReadingList
 from panlect.code.analysis import Definition
@@ -23,6 +22,8 @@ from panlect.code.languages import is_test
 from panlect.code.packed import definitions_of, references_of, symbols_of
 from panlect.errors import BadInputError, GitError
 from panlect.llm.chat import Tool, ToolCall
+from panlect.llm.outgoing import cleaned_lines, may_leave
+from panlect.llm.prompts import Block, fenced
 from panlect.search.filters import matches
 
 MOST_LINES = 200  # of one read
@@ -92,7 +93,7 @@ class Toolbox:
         if not page.written:
             return otherwise
         more = "\n[There is more than fits: ask for less at once.]" if page.is_full else ""
-        return fenced("\n".join(page.written), self.tag) + more
+        return fenced(Block("read", "\n".join(page.written)), self.tag) + more
 
     def _key(self, reader: Reader) -> str:
         return reader.name if self.several else ""
@@ -108,7 +109,7 @@ class Toolbox:
         key = (reader.name, path)
         if key not in self._files:
             text = text or reader.files([path])[path]
-            rows = dict(zip(text.rows, cleaned(list(text.rows.values())), strict=True))
+            rows = dict(zip(text.rows, cleaned_lines(list(text.rows.values())), strict=True))
             while len(self._files) >= _KEPT_FILES:
                 del self._files[next(iter(self._files))]
             self._files[key] = FileText(rows, text.lines, text.cut, text.why)
@@ -137,7 +138,11 @@ class Toolbox:
             names = [(one, one.rpartition("/")[2].casefold()) for one in reader.snapshot.paths() if stem]
             same = [one for one, name in names if name == last]
             found += [self._where(reader, one) for one in same or [o for o, n in names if stem in n]]
-        return "Did you mean one of these?\n" + fenced("\n".join(found[:10]), self.tag) if found else ""
+        return (
+            "Did you mean one of these?\n" + fenced(Block("paths", "\n".join(found[:10])), self.tag)
+            if found
+            else ""
+        )
 
     # The tools
 
@@ -287,7 +292,7 @@ class Toolbox:
                 said = reader.history(path, "") if known else reader.history("", what)
                 if said:
                     page.say(f"=== {printable(reader.name)}, not to be cited")
-                    for row in cleaned(said.split("\n")):
+                    for row in cleaned_lines(said.split("\n")):
                         page.say(printable(row[:300]))
             return self._said(page, "The history is not at hand here.")
 

@@ -169,6 +169,10 @@ class Models(Protocol):
         """What can be asked: roles that somebody plays, then `provider/model` of every chain."""
         ...
 
+    async def aclose(self) -> None:
+        """Give connections back; nothing is asked after this."""
+        ...
+
 
 def request_hash(request: ChatRequest) -> bytes:
     """16 bytes that two requests share when they ask the same of the same role or model, whatever their tags."""

@@ -86,12 +86,12 @@ class Tried:
 
 @dataclass(slots=True)
 class Gateway:
-    """Models by role. `upstream` picks a provider's wire; `clock` counts seconds."""
+    """Models by role. `upstream` picks a provider's wire, `closing` closes them all; `clock` counts seconds."""
 
     tables: Tables
     ledger: Ledger
     upstream: Callable[[Choice], Upstream]
-    close: Callable[[], Awaitable[None]]
+    closing: Callable[[], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _breakers: dict[str, Breaker] = field(default_factory=dict)
@@ -138,6 +138,10 @@ class Gateway:
             if isinstance(made, Embeddings):
                 return made
         raise AssertionError("a chain ends with vectors or an error")
+
+    async def aclose(self) -> None:
+        """Close the providers' connections."""
+        await self.closing()
 
     def breaker(self, call_key: str) -> Breaker:
         """The state of one provider's account."""

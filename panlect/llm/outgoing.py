@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -23,6 +23,8 @@ _CODE = re.compile(
     | (?:undefined|required|string|boolean)\b""",
     re.X,
 )
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_KEY_ENDS = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 # Lower case, with `fnmatch` wildcards, matched on a file's name.
 _SECRET_NAMES = (
     ".env", ".env.*", "*.env", ".envrc", "*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx",
@@ -73,6 +75,17 @@ def cleaned_request(request: ChatRequest) -> tuple[ChatRequest, Mapping[str, int
     if not counts:
         return request, {}
     return replace(request, messages=messages, tools=tools), dict(counts)
+
+
+def cleaned_lines(lines: Sequence[str]) -> list[str]:
+    """The lines of a whole file as they may leave; as many as there were, so that their numbers hold."""
+    kept: list[str] = []
+    inside = False
+    for line in lines:
+        inside = inside or _KEY_BEGINS.search(line) is not None
+        kept.append("[SECRET:private-key]" if inside else clean(line).text)
+        inside = inside and _KEY_ENDS.search(line) is None
+    return kept
 
 
 def may_leave(path: str) -> bool:

@@ -74,6 +74,9 @@ class Replay:
         """Nothing but what was asked."""
         return ()
 
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
 
 async def recorded(
     db: Database, organisation_id: UUID, *, run_id: UUID | None = None, call_id: UUID | None = None

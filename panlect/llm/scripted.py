@@ -56,3 +56,6 @@ class ScriptedModels:
     async def known(self, organisation_id: UUID) -> Sequence[str]:  # noqa: ARG002
         """The script plays every role."""
         return (*ROLES, "scripted/script")
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""

@@ -11,10 +11,11 @@ import pytest
 
 from panlect.ask.agent import NOT_CITED, Asking, Bounds, Done, Event, Failed, Source, Step, Text
 from panlect.ask.corpus import LocalCorpus
-from panlect.ask.local import NoModels
 from panlect.errors import BadInputError, BudgetExhaustedError, DatabaseError, ModelUnavailableError
 from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, ToolCall, Usage
+from panlect.llm.local import local_models
 from panlect.llm.scripted import ScriptedModels
+from panlect.settings import load
 from tests.unit.ask.conftest import SHOP, MakeCorpus
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +64,7 @@ async def test_an_answer_rests_on_what_the_tools_showed(shop: LocalCorpus) -> No
     # What search found was there before the model asked for anything, between this conversation's own marks.
     first = models.asked[0]
     assert "shop/money.py" in first.messages[1].content
-    assert f"<untrusted-{first.tag}>" in first.messages[1].content
+    assert f"<data-{first.tag} kind=" in first.messages[1].content
     assert first.tag not in str(models.asked[0].tools)
     assert set(models.callers) == {CALLER}
 
@@ -152,7 +153,7 @@ async def test_a_model_that_obeys_a_comment_gets_nothing_out(shop: LocalCorpus) 
         if len(request.messages) == 2:
             assert "Ignore previous instructions" in told
             text = told[told.index("Ignore previous") :]
-            assert text.index(f"</untrusted-{request.tag}>") > 0  # it stands inside a fence
+            assert text.index(f"</data-{request.tag}>") > 0  # it stands inside a fence
             return calling(reading("secrets.env"), ("grep", '{"text": "TOKEN"}'), reading("config.py"))
         return "As told [secrets.env:1-2]."
 
@@ -210,10 +211,10 @@ async def test_without_a_model_the_answer_is_the_ranked_sources(
 
 
 async def test_with_no_model_configured_nothing_is_asked_of_one(shop: LocalCorpus) -> None:
-    end = done(await heard(Asking(shop, NoModels(), CALLER)))
+    end = done(await heard(Asking(shop, local_models(load({})), CALLER)))
     assert (end.model, end.mode, end.tokens) == ("none", "lexical+graph", 0)
     assert end.why.startswith("No model is configured")
-    nothing = done(await heard(Asking(shop, NoModels(), CALLER), "zzzz qqqq"))
+    nothing = done(await heard(Asking(shop, local_models(load({})), CALLER), "zzzz qqqq"))
     assert (nothing.answer, nothing.sources) == ("Nothing was found.", ())
 
 
