@@ -32,7 +32,6 @@ from serve.schemas import MOST_REPOSITORIES, Question
 
 router = APIRouter(tags=["ask"])
 _HEARTBEAT_S = 15.0
-_LOOK_S = 1.0  # how often a request that does not stream is asked whether its client is still there
 _LEFT = 499  # nobody reads it: the client has gone
 _EVENT_STREAM = "text/event-stream"
 _TAGS = {
@@ -48,7 +47,7 @@ async def ask(request: Request, who: Writer, asked: Question) -> Response:
     """Answer a question about code with cited sources; as events with `stream`."""
     asking = await _asking(request, who, asked.repositories, asked.k)
     if asked.stream:
-        return _event_stream(_api_events(asked.question, asking))
+        return _event_stream(_api_events(request, asked.question, asking))
     answer = await _whole(request, asked.question, asking)
     return Response(status_code=_LEFT) if answer is None else JSONResponse(answer)
 
@@ -74,7 +73,7 @@ async def answer_page(
     if not question.strip():
         raise BadInputError("The question is empty.", fix="Ask something.")
     if _EVENT_STREAM in accept:
-        return _event_stream(_page_events(question, asking))
+        return _event_stream(_page_events(request, question, asking))
     answer = await _whole(request, question, asking)
     if answer is None:
         return Response(status_code=_LEFT)
@@ -133,10 +132,12 @@ def chosen(rows: Sequence[Any], wanted: str | Sequence[str]) -> list[UUID]:
 # Events
 
 
-async def _heard(asking: Asking, question: str, beat_s: float) -> AsyncGenerator[Event | None, None]:
-    """The events as they come, None where nothing came for a while. Closing it ends the work.
+async def _heard(
+    request: Request, asking: Asking, question: str, beat_s: float = _HEARTBEAT_S
+) -> AsyncGenerator[Event | None, None]:
+    """The events as they come, None where nothing came for a while; it ends early when the client hangs up.
 
-    They are made in one task: what they are made by may bind to it.
+    They are made in one task: what they are made by may bind to it. Closing this ends the work.
     """
     queue: asyncio.Queue[Event | None] = asyncio.Queue()  # as long as an answer is, and those are bounded
 
@@ -145,8 +146,9 @@ async def _heard(asking: Asking, question: str, beat_s: float) -> AsyncGenerator
             async for event in events:
                 queue.put_nowait(event)
 
-    working = asyncio.create_task(work())
-    working.add_done_callback(lambda _: queue.put_nowait(None))
+    working, leaving = asyncio.create_task(work()), asyncio.create_task(_hung_up(request))
+    for task in (working, leaving):
+        task.add_done_callback(lambda _: queue.put_nowait(None))
     try:
         while True:
             try:
@@ -158,35 +160,43 @@ async def _heard(asking: Asking, question: str, beat_s: float) -> AsyncGenerator
             if event is None:
                 break
             yield event
-        await working
+        if working.done():
+            await working  # it may have raised
     finally:
-        working.cancel()
-        await asyncio.wait([working])
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.wait([working, leaving])
+
+
+async def _hung_up(request: Request) -> None:
+    """Returns when the client has gone. `request.is_disconnected` cannot tell: behind a middleware it loses the word."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _whole(request: Request, question: str, asking: Asking) -> dict[str, Any] | None:
     """The JSON of the whole answer; None when the client has left. Raises PanlectError when no answer came."""
     began = time.perf_counter()
     steps: list[Step] = []
-    async with aclosing(_heard(asking, question, _LOOK_S)) as events:
+    async with aclosing(_heard(request, asking, question)) as events:
         async for event in events:
-            if event is None and await request.is_disconnected():
-                return None
             if isinstance(event, Step):
                 steps.append(event)
             elif isinstance(event, Failed):
                 raise PanlectError("The question was not answered.", why=event.reason, fix="Try again.")
             elif isinstance(event, Done):
                 return answer_json(question, event, steps, (time.perf_counter() - began) * 1000)
-    raise PanlectError("The question was not answered.", fix="Try again.")
+    return None
 
 
-async def _told(question: str, asking: Asking) -> AsyncGenerator[tuple[str, dict[str, Any]] | None, None]:
+async def _told(
+    request: Request, question: str, asking: Asking, beat_s: float = _HEARTBEAT_S
+) -> AsyncGenerator[tuple[str, dict[str, Any]] | None, None]:
     """(event, data) for a client; None for a sign of life."""
     began = time.perf_counter()
     steps: list[Step] = []
     try:
-        async with aclosing(_heard(asking, question, _HEARTBEAT_S)) as events:
+        async with aclosing(_heard(request, asking, question, beat_s)) as events:
             async for event in events:
                 match event:
                     case None:
@@ -199,32 +209,26 @@ async def _told(question: str, asking: Asking) -> AsyncGenerator[tuple[str, dict
                     case Source():
                         yield "source", {"number": event.number, **extract_json(event.extract)}
                     case Done():
-                        yield (
-                            "done",
-                            answer_json(question, event, steps, (time.perf_counter() - began) * 1000),
-                        )
+                        took = (time.perf_counter() - began) * 1000
+                        yield "done", answer_json(question, event, steps, took)
                     case Failed():
-                        yield (
-                            "error",
-                            {
-                                "error": "The question was not answered.",
-                                "why": event.reason,
-                                "fix": "Try again.",
-                            },
-                        )
+                        failed = {"error": "The question was not answered.", "why": event.reason}
+                        yield "error", {**failed, "fix": "Try again."}
     except PanlectError as error:
         yield "error", {"error": error.what, "why": error.why, "fix": error.fix}
 
 
-async def _api_events(question: str, asking: Asking) -> AsyncIterator[str]:
-    async with aclosing(_told(question, asking)) as told:
+async def _api_events(
+    request: Request, question: str, asking: Asking, beat_s: float = _HEARTBEAT_S
+) -> AsyncGenerator[str, None]:
+    async with aclosing(_told(request, question, asking, beat_s)) as told:
         async for one in told:
             yield _written(one)
 
 
-async def _page_events(question: str, asking: Asking) -> AsyncIterator[str]:
+async def _page_events(request: Request, question: str, asking: Asking) -> AsyncGenerator[str, None]:
     """As the API's; what is done comes as the page would show it."""
-    async with aclosing(_told(question, asking)) as told:
+    async with aclosing(_told(request, question, asking)) as told:
         async for one in told:
             if one is not None and one[0] == "done":
                 fragment = rendered("answer.html", answer=one[1], answer_html=answer_html(one[1]))

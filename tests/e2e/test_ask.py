@@ -85,7 +85,6 @@ async def test_a_client_that_hangs_up_ends_the_model_call(
 ) -> None:
     models = Endless(lambda _: "")
     monkeypatch.setattr(ask, "_models", lambda built: models)
-    monkeypatch.setattr(ask, "_LOOK_S", 0.05)
     question = {"question": "What is it?", "stream": stream}
     headers = {"authorization": f"Bearer {asked.token}"}
     async with httpx2.AsyncClient(base_url=asked.url, headers=headers, trust_env=False) as client:

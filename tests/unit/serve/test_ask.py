@@ -149,7 +149,9 @@ async def test_the_page_works_without_a_script(client: httpx2.AsyncClient) -> No
 
 async def test_the_pages_script_gets_the_answer_as_the_page_shows_it(client: httpx2.AsyncClient) -> None:
     answer = await client.post(
-        "/ask", data={"question": "Who?", "repository": "acme/shop"}, headers={"accept": "text/event-stream"}
+        "/ask",
+        data={"question": "Who rounds?", "repository": "acme/shop"},
+        headers={"accept": "text/event-stream"},
     )
     name, last = list(told(answer.text))[-1]
     assert name == "done"
@@ -207,25 +209,36 @@ def asking(models: ScriptedModels, corpus: LocalCorpus | None = None) -> Asking:
     return Asking(corpus or corpus_of(shop=SHOP), models, Caller(UUID(int=1)))
 
 
-async def test_a_reader_that_leaves_ends_the_model_call(monkeypatch: pytest.MonkeyPatch) -> None:
+class Client:
+    """A client of a request whose body is read: it stays until it leaves."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+async def test_while_the_model_is_silent_signs_of_life_come_and_a_reader_that_leaves_ends_its_call() -> None:
     models = Endless()
-    monkeypatch.setattr(routes, "_HEARTBEAT_S", 0.01)
-    async with aclosing(cast(Any, routes._api_events("Who?", asking(models)))) as events:
+    async with aclosing(routes._api_events(cast(Any, Client()), "Who?", asking(models), 0.01)) as events:
         async for event in events:
-            if event.startswith(":"):  # signs of life come while the model is silent
+            if event.startswith(":"):
                 break
     assert models.closed.is_set()
 
 
-async def test_a_request_whose_client_has_left_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Left:
-        async def is_disconnected(self) -> bool:
-            return True
-
-    models = Endless()
-    monkeypatch.setattr(routes, "_LOOK_S", 0.01)
-    assert await routes._whole(cast(Any, Left()), "Who?", asking(models)) is None
-    assert models.closed.is_set()
+async def test_a_client_that_hangs_up_ends_the_model_call_with_and_without_a_stream() -> None:
+    for stream in (True, False):
+        models, client = Endless(), Client()
+        asyncio.get_running_loop().call_later(0.05, client.left.set)
+        if stream:
+            events = [one async for one in routes._api_events(cast(Any, client), "Who?", asking(models))]
+            assert not events[-1].startswith("event: done")
+        else:
+            assert await routes._whole(cast(Any, client), "Who?", asking(models)) is None
+        assert models.closed.is_set()
 
 
 async def test_a_house_that_breaks_in_the_middle_is_an_error_event() -> None:
@@ -234,7 +247,7 @@ async def test_a_house_that_breaks_in_the_middle_is_an_error_event() -> None:
             raise DatabaseError("Postgres is away.")
 
     broken = asking(ScriptedModels(lambda _: ""), Away(corpus_of(shop=SHOP).readers))
-    (step, error) = [one async for one in routes._api_events("Who?", broken)]
+    (step, error) = [one async for one in routes._api_events(cast(Any, Client()), "Who?", broken)]
     assert step.startswith("event: step")
     assert error.startswith("event: error")
     assert "Postgres is away." in error
