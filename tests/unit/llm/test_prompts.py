@@ -29,6 +29,14 @@ _SLOTS: dict[str, dict[str, Slot]] = {
         "readme": Block("file", "# Shop", "README.md"),
         "children": [Block("summary", "Sells.", "shop")],
     },
+    "ask": {
+        "repositories": "one repository",
+        "look": "You have read-only tools; look",
+        "example": "path/to/file.py:12-20",
+        "question": "Who pays?",
+        "found": fenced(Block("read", "=== shop/pay.py lines 1-1 of 1\n    1| def pay(): ..."), "TAG"),
+        "summaries": "",
+    },
     "repair": {"error": Block("error", "findings.0.title: Field required"), "schema": '{"type": "object"}'},
 }
 
