@@ -89,12 +89,23 @@ class Asking:
         return self.providers.app
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the whole file, so that its connections and clients can be used again."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def upstreams(anyio_backend: str, providers: Running) -> AsyncIterator[Upstreams]:
+    found = Upstreams(Egress((providers.allow,)))
+    yield found
+    await found.aclose()
+
+
 @pytest.fixture
-async def asking(request: pytest.FixtureRequest, providers: Running) -> AsyncIterator[Asking]:
-    upstreams = Upstreams(Egress((providers.allow,)))
+def asking(request: pytest.FixtureRequest, providers: Running, upstreams: Upstreams) -> Asking:
     providers.app.asked.clear()
-    yield Asking(request.param, upstreams.upstream_for(request.param), providers)
-    await upstreams.aclose()
+    return Asking(request.param, upstreams.upstream_for(request.param), providers)
 
 
 def asked(**more: Any) -> ChatRequest:

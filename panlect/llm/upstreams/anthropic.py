@@ -33,6 +33,8 @@ class Anthropic:
             api_key=key or "none",  # some proxies want none, but the SDK does
             base_url=(url or _OWN_URL).rstrip("/").removesuffix("/v1"),  # it adds /v1 itself
             http_client=self._client,
+            # The SDK sends the key as a bearer; servers that imitate Anthropic read its older header.
+            default_headers={"x-api-key": key or "none"} if url else None,
             max_retries=0,
             timeout=httpx2.Timeout(target.timeout_s, connect=min(10.0, target.timeout_s)),
         )

@@ -208,6 +208,9 @@ def _of_api(error: their.ModelAPIError, target: Target, progress: _Progress) -> 
     for found in causes:
         if isinstance(found, EgressRefusedError):
             return not_called(target, found)
+    for status in (getattr(found, "status_code", None) for found in causes):
+        if isinstance(status, int) and 300 <= status < 400:
+            return refused(target, status, {}, b"")
     said, code = in_error(error.body)
     wait_s = min(LONGEST_WAIT_S, max(0.0, error.retry_after or 0.0))
     if isinstance(error, their.ModelContextWindowExceededError):
