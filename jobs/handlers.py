@@ -60,13 +60,7 @@ def handlers(services: Services) -> Handlers:
         metrics=services.metrics,
     )
     collector = Collector()
-    studio = Studio(
-        services.db,
-        services.connections,
-        services.mirrors,
-        _models_of(services),
-        services.settings.summarize_in_flight,
-    )
+    studio = studio_of(services)
 
     async def index_and_collect(lease: Lease) -> None:
         await index_commit(services, lease)
@@ -95,6 +89,12 @@ def handlers(services: Services) -> Handlers:
         services.metrics.count(RUNS, kind=run.kind.value, outcome="done")
 
     return Handlers(sync_pull_request, execute_run)
+
+
+def studio_of(services: Services) -> Studio:
+    """What summarising takes of the services."""
+    in_flight = services.settings.summarize_in_flight
+    return Studio(services.db, services.connections, services.mirrors, _models_of(services), in_flight)
 
 
 def _models_of(services: Services) -> Models | None:

@@ -11,13 +11,13 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from jobs.handlers import studio_of
 from panlect.errors import BadInputError
 from panlect.forge.repositories import list_repositories
 from panlect.index import snapshots, summaries
 from panlect.index.store import PostgresStore
 from panlect.index.summaries import Placed
-from panlect.summaries.hosted import Studio, queue_summaries
-from panlect.wiring import Services
+from panlect.summaries.hosted import queue_summaries
 from serve.auth import Reader, Writer, services
 from serve.pages import page
 from serve.schemas import RepositorySummary, Started
@@ -50,7 +50,7 @@ async def list_summaries(
 async def start(request: Request, who: Writer, repository_id: UUID) -> Started:
     """Summarise the commit that is searched, once more: what is there already costs nothing, what failed is tried again."""
     row = await _row(request, who.organisation_id, repository_id)
-    studio = _studio(services(request))
+    studio = studio_of(services(request))
     run_id = await queue_summaries(studio, who.organisation_id, repository_id, cause="api", again=True)
     if run_id is None:
         raise BadInputError("This repository has no index yet.", fix="Wait for its first index run.")
@@ -130,10 +130,6 @@ def _as_row(one: Placed) -> RepositorySummary:
         extractive=one.summary.extractive,
         commit_sha=one.commit_sha,
     )
-
-
-def _studio(built: Services) -> Studio:
-    return Studio(built.db, built.connections, built.mirrors, getattr(built, "models", None))
 
 
 async def _row(request: Request, organisation_id: UUID, repository_id: UUID) -> Mapping[str, Any]:

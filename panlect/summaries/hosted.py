@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,12 @@ from panlect.ledger.runs import Lease, NewRun, RunKind, RunStatus, create_run
 from panlect.llm.chat import Caller, Models
 from panlect.queue import wake_run
 from panlect.summaries.plan import Price, estimate, missing, plan
-from panlect.summaries.run import IN_FLIGHT, ROLE, Made, ask_models, summarize
+from panlect.summaries.run import GROUP, IN_FLIGHT, ROLE, Ask, Made, ask_models, summarize
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
+AskWith = Callable[[Models, Caller, int], Ask]
 _ENDED_BADLY = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SUPERSEDED)
 
 
@@ -41,6 +42,8 @@ class Studio:
     mirrors: Path
     models: Models | None = None
     in_flight: int = IN_FLIGHT
+    ask_with: AskWith = ask_models
+    group: int = GROUP
     price: Price = lambda _, __: None
 
 
@@ -149,8 +152,8 @@ async def _made(studio: Studio, subject: IndexSubject, store: PostgresStore, sna
     ask = None
     if studio.models is not None and model != EXTRACTIVE:
         caller = Caller(organisation_id, subject.repository_id, run_id=subject.run_id, step="summarize")
-        ask = ask_models(studio.models, caller, studio.in_flight)
-    return await summarize(whole, snapshot, kept, ask, progress)
+        ask = studio.ask_with(studio.models, caller, studio.in_flight)
+    return await summarize(whole, snapshot, kept, ask, progress, studio.group)
 
 
 def _counts(made: Made) -> dict[str, object]:

@@ -33,7 +33,7 @@ from panlect.summaries.plan import (
 
 ROLE = "summarize"
 IN_FLIGHT = 8
-_GROUP = 256  # nodes that are prepared, asked for and kept together
+GROUP = 256  # nodes that are prepared, asked for and kept together
 _KEPT_AT_ONCE = 16  # answers: what is lost when this process dies
 _MOST_TEXT = 1500
 _GIVEN_UP_AFTER = 5  # failures in a row: the provider is away, and thousands of others would wait for it too
@@ -94,6 +94,7 @@ async def summarize(
     kept: SummaryStore,
     ask: Ask | None = None,
     progress: Progress | None = None,
+    group: int = GROUP,
 ) -> Made:
     """Every summary of `plan`, those that are missing made by `ask`, or taken out of the code where it is None.
 
@@ -108,10 +109,10 @@ async def summarize(
     made.reused = len(made.summaries)
     for level in plan.levels:
         todo = [node for node in level if node.key not in known]
-        for at in range(0, len(todo), _GROUP):
-            works = await asyncio.to_thread(_works, todo[at : at + _GROUP], snapshot, made.summaries)
+        for at in range(0, len(todo), group):
+            works = await asyncio.to_thread(_works, todo[at : at + group], snapshot, made.summaries)
             async with aclosing(_answered(works, plan.model, ask, made)) as answered:
-                async for some in _some(answered, _KEPT_AT_ONCE if ask else _GROUP):
+                async for some in _some(answered, _KEPT_AT_ONCE if ask else GROUP):
                     await asyncio.to_thread(kept.put, some)
                     made.made += len(some)
                     if progress is not None:
@@ -135,7 +136,10 @@ def ask_models(models: Models, caller: Caller, in_flight: int = IN_FLIGHT) -> As
     asking = Asking(models, caller, in_flight)
 
     async def ask(works: Sequence[Work]) -> AsyncGenerator[tuple[Work, Said], None]:
-        tasks = [asyncio.ensure_future(asking.one(work)) for work in works]
+        async def one(work: Work) -> tuple[Work, Said]:
+            return work, await asking.say(request_of(work))
+
+        tasks = [asyncio.ensure_future(one(work)) for work in works]
         try:
             for done in asyncio.as_completed(tasks):
                 yield await done
@@ -155,18 +159,18 @@ class Asking:
         self._in_a_row = 0
         self._stopped = ""
 
-    async def one(self, work: Work) -> tuple[Work, Said]:
-        """What the model says of a node."""
+    async def say(self, request: ChatRequest) -> Said:
+        """What the model says."""
         async with self._turns:
             if self._stopped:
-                return work, Said(why=self._stopped, final=True)
+                return Said(why=self._stopped, final=True)
             try:
-                answer = await self._models.chat(request_of(work), self._caller)
+                answer = await self._models.chat(request, self._caller)
             except ModelError as error:
                 self._failed(error)
-                return work, Said(why=_reason(error))
+                return Said(why=_reason(error))
             self._in_a_row = 0
-        return work, said_of(answer)
+        return said_of(answer)
 
     def _failed(self, error: ModelError) -> None:
         self._in_a_row += 1

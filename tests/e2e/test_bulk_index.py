@@ -137,6 +137,18 @@ async def test_blobs_are_read_on_nodes_with_a_mirror_and_embedded_where_no_crede
         ("tree-sitter", "syntax", "")
     }
     assert all(one["ms"] > 0 for one in files)
+    await summaries_in_bulk(panlect, cluster)
+
+
+async def summaries_in_bulk(panlect: Any, cluster: str) -> None:
+    """Through Ray Data as many questions are open as asked for, never more; the job describes what is indexed."""
+    code, out = await ran(cluster, str(ROOT / "tests/e2e/summarize_in_bulk.py"))
+    assert code == 0, out
+    # 60 files, then their directory by what was said of them, then the repository; the second time nothing.
+    assert json.loads(out.splitlines()[-1]) == {"most": 20, "calls": [62, 0], "parts": 61}
+    code, out = await ran(cluster, "-m", "jobs.summarize", "--repo", "acme/shop")
+    assert code == 0, out
+    assert "acme/shop: done 202 summaries by extractive, 202 made, 0 calls" in out
 
 
 async def indexes(panlect: Any) -> dict[str, Any]:

@@ -205,3 +205,16 @@ def test_the_terminal_loads_nothing_heavy_until_it_is_asked() -> None:
     program = f"import sys, panlect.cli; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_repository_describes_itself_where_there_is_no_model(run: Any, shop: Path) -> None:
+    code, out, err = run("summarize", "--repo", shop)
+    assert code == 0
+    assert "(repository)" in out
+    assert "  shop/\n" in out
+    assert "Defines function capture." in out
+    assert "model: none (extractive)" in err
+    code, out, _ = run("summarize", "--repo", shop, "--path", "shop", "--json", "-")
+    said = json.loads(out)
+    assert (code, said["schema_version"], said["mode"]) == (0, 1, "extractive")
+    assert [one["path"] for one in said["summaries"]] == ["shop", "shop/capture.py"]

@@ -1,0 +1,132 @@
+"""Summaries as a Ray job: `ray job submit ... -- python -m jobs.summarize --repo OWNER/NAME | --all --in-flight 64`.
+
+What is described already costs nothing, so a job that is killed goes on where it was. Without a model everything is
+taken out of the code itself, right here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import sys
+import time
+from dataclasses import replace
+from uuid import UUID
+
+from jobs.handlers import studio_of
+from jobs.ray_jobs import join_cluster
+from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
+from jobs.tasks import Handlers, Workplace, work_on
+from panlect import wiring
+from panlect.errors import NoModelError, PanlectError
+from panlect.ledger.leases import Heartbeat
+from panlect.ledger.runs import Lease, RunStatus, find_run
+from panlect.llm.chat import Caller, Models
+from panlect.settings import load
+from panlect.summaries.hosted import Studio, queue_summaries, summarize_commit
+from panlect.summaries.run import Ask
+from panlect.wiring import Services
+from pipelines.bulk_summarize import GROUP, ask_with_ray
+
+_POLL_S = 1.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Summarise what is asked for; 0 when all of it is described."""
+    given = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_summarize_all(wanted_of(given), given.in_flight))
+    except PanlectError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.summarize",
+        description="Describe repositories in bulk on this Ray cluster: what is described already costs nothing.",
+    )
+    add_options(parser)
+    parser.add_argument(
+        "--in-flight", type=int, default=32, metavar="N", help="requests that are open at a time"
+    )
+    return parser
+
+
+async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
+    """Each repository as a run of its own, worked on here, one after the other."""
+    services = await wiring.opened(load())
+    studio = replace(studio_of(services), in_flight=in_flight, ask_with=_ask, group=GROUP)
+    try:
+        organisation_id, repositories = await connected(services, wanted)
+
+        async def summarize(one: ConnectedRepository) -> tuple[bool, str]:
+            status, said = await _summarize_one(services, studio, organisation_id, one)
+            return status is RunStatus.DONE, f"{status} {said}"
+
+        failed = await one_by_one(repositories, summarize)
+    finally:
+        await services.close()
+    return 1 if failed else 0
+
+
+def _ask(models: Models, caller: Caller, in_flight: int) -> Ask:
+    join_cluster()
+    return ask_with_ray(models_here, caller, in_flight, models)
+
+
+def models_here() -> Models:
+    """The models as this node's environment names them. Raises NoModelError where there are none."""
+    models = studio_of(wiring.build(load())).models
+    if models is None:
+        raise NoModelError("No model is configured on this node.", fix="See docs/how-to for models.")
+    return models
+
+
+async def _summarize_one(
+    services: Services, studio: Studio, organisation_id: UUID, one: ConnectedRepository
+) -> tuple[RunStatus, str]:
+    """A run for the commit that is searched, worked on under a lease; one that a worker took first is waited for."""
+    run_id = await queue_summaries(studio, organisation_id, one.id, cause="job", again=True)
+    if run_id is None:
+        return RunStatus.DONE, "not indexed yet"
+
+    async def execute(lease: Lease) -> None:
+        await summarize_commit(studio, lease)
+
+    lease_s = services.settings.lease_s
+    with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
+        worker = f"job:{socket.gethostname()}"
+        place = Workplace(services.db, Handlers(_no_delivery, execute), heartbeat, lease_s, worker)
+        deadline = time.monotonic() + services.settings.bulk_timeout_s
+        while (ended := await _ended(services, organisation_id, run_id)) is None:
+            if time.monotonic() > deadline:
+                raise PanlectError(
+                    f"Other summaries of {one.full_name} did not end.",
+                    fix="See GET /api/v1/runs?kind=summarize; cancel the run, or start a worker.",
+                )
+            await work_on(place, run_id)
+            await asyncio.sleep(_POLL_S)
+    return ended
+
+
+async def _no_delivery(_: object) -> None:
+    raise PanlectError("A bulk job takes no deliveries.")
+
+
+async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str] | None:
+    """How a run ended, in words; None while it has not."""
+    async with services.db.organisation(organisation_id) as connection:
+        run = await find_run(connection, organisation_id, run_id)
+    assert run is not None
+    if run.finished_at is None:
+        return None
+    said = run.detail
+    told = f"{said.get('summaries', 0)} summaries by {said.get('model')}"
+    told += f", {said.get('made', 0)} made, {said.get('calls', 0)} calls"
+    return run.status, run.reason or said.get("skipped") or told
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
