@@ -14,7 +14,7 @@ from panlect.git.run import Limits
 from panlect.index.embed import body_of
 from panlect.index.snapshot import BlobKey, Snapshot, blob_key, is_analysable
 
-_HISTORY = Limits(seconds=10, output_bytes=64 * 1024)
+_HISTORY = Limits(seconds=5, output_bytes=64 * 1024)
 _COMMITS = 15
 _LONGEST_WORDS = 200
 
