@@ -125,7 +125,7 @@ async def _measured(directory: Path, seconds: float, *, through_serve: bool) -> 
     ):
         async with (
             _client(f"http://127.0.0.1:{stub}", "") as bare,
-            _client(f"http://127.0.0.1:{port}/llm", token) as ours,
+            _client(f"http://127.0.0.1:{port}", token) as ours,
         ):
             await _up(bare, "/v1/models")
             await _up(ours, "/v1/models")

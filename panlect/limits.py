@@ -23,8 +23,6 @@ async def take(db: Database, key: str, limit: Limit, amount: float = 1.0) -> flo
 
     More than the capacity waits for a full bucket and leaves it in debt. `key` is cut at 300 characters.
     """
-    async with db.system() as connection:
-        cursor = await connection.execute(_TAKE, [key[:300], amount, limit.capacity, limit.per_s])
-        row = await cursor.fetchone()
+    (row,) = await db.call_system((_TAKE, [key[:300], amount, limit.capacity, limit.per_s]))
     assert row is not None, "the function returns one number"
     return float(row[0])

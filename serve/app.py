@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panlect import __version__
 from panlect.errors import (
@@ -88,32 +89,50 @@ def _base(services: Services, title: str, *, openapi: str | None, most_body: int
     # FastAPI's own documentation page loads scripts from elsewhere; ours is serve/api_page.py.
     app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None, openapi_url=openapi)
     app.state.services = services
-    app.state.most_body = most_body
     app.add_exception_handler(PanlectError, _as_said)
     app.add_exception_handler(HTTPException, _as_http_says)
     app.add_exception_handler(RequestValidationError, _as_invalid)
-    app.middleware("http")(_hardened)
+    app.add_middleware(_Hardened, most_body=most_body)
     return app
 
 
-async def _hardened(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """No body is read without a bound; every answer tells the browser to run, sniff and frame nothing of others."""
-    response = _too_large(request) or await call_next(request)
-    for name, value in SECURITY_HEADERS.items():
-        if name != "cache-control" or not request.url.path.startswith("/static"):
-            response.headers.setdefault(name, value)
-    return response
+class _Hardened:
+    """No body is read without a bound; every answer tells the browser to run, sniff and frame nothing of others.
 
+    Plain ASGI: a middleware of Starlette's own kind costs each request a group of tasks, and hides a client that left.
+    """
 
-def _too_large(request: Request) -> Response | None:
-    """A refusal before anything is read: a body is parsed before the guard of its route has run."""
-    if request.url.path.startswith("/webhook/"):
+    def __init__(self, app: ASGIApp, most_body: int) -> None:
+        self._app, self._most_body = app, most_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers that every answer has."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_static = scope["path"].startswith("/static")
+
+        async def hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    if name != "cache-control" or not is_static:
+                        headers.setdefault(name, value)
+            await send(message)
+
+        app = self._too_large(scope) or self._app
+        await app(scope, receive, hardened)
+
+    def _too_large(self, scope: Scope) -> Response | None:
+        """A refusal before anything is read: a body is parsed before the guard of its route has run."""
+        if scope["path"].startswith("/webhook/"):
+            return None
+        headers = Headers(scope=scope)
+        said, most = headers.get("content-length", ""), self._most_body
+        if "transfer-encoding" in headers or (said.isdigit() and int(said) > most):
+            error = f"Send at most {most} bytes, and say how many."
+            return JSONResponse({"error": error, "why": "", "fix": ""}, 413, {"connection": "close"})
         return None
-    said, most = request.headers.get("content-length", ""), request.app.state.most_body
-    if "transfer-encoding" in request.headers or (said.isdigit() and int(said) > most):
-        error = f"Send at most {most} bytes, and say how many."
-        return JSONResponse({"error": error, "why": "", "fix": ""}, 413, {"connection": "close"})
-    return None
 
 
 async def _as_said(request: Request, error: Exception) -> Response:

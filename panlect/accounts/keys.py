@@ -57,8 +57,7 @@ def digest(token: str) -> bytes:
 async def principal_of(db: Database, token: str) -> Principal:
     """The principal of a token. Raises NotAuthorisedError when it is unknown, revoked or expired."""
     if well_formed(token):
-        async with db.system() as connection:
-            row = await (await connection.execute("select * from find_token(%s)", [digest(token)])).fetchone()
+        (row,) = await db.call_system(("select * from find_token(%s)", [digest(token)]))
         if row is not None:
             return Principal(row[0], row[1], row[2], frozenset(row[3]))
     raise NotAuthorisedError(

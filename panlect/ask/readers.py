@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from panlect.code.analysis import Chunk
+from panlect.code.packed import Column, Meta, chunks_of, meta_of, search_of
 from panlect.errors import GitError
 from panlect.git.repository import Repository
 from panlect.git.run import Limits
 from panlect.index.embed import body_of
-from panlect.index.snapshot import Snapshot, is_analysable
+from panlect.index.snapshot import BlobKey, Snapshot, blob_key, is_analysable
 
-_HISTORY = Limits(seconds=10, output_bytes=64 * 1024)
+_HISTORY = Limits(seconds=5, output_bytes=64 * 1024)
 _COMMITS = 15
 _LONGEST_WORDS = 200
 
@@ -101,7 +102,11 @@ def commits(repository: Repository, commit: str, path: str, words: str) -> str:
 
 
 class ChunkTexts(Protocol):
-    """Where chunk texts lie; `index.store.PostgresStore` is one."""
+    """Where analyses and chunk texts lie; `index.store.PostgresStore` is one."""
+
+    def load(self, column: Column, keys: Sequence[BlobKey]) -> Mapping[BlobKey, bytes]:
+        """One column of many blobs; those that are not kept are left out."""
+        ...
 
     def read_chunks(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
         """Texts by hash; those that are not kept are left out."""
@@ -119,27 +124,26 @@ class StoredReader:
 
     def files(self, paths: Sequence[str]) -> dict[str, FileText]:
         """What the chunks hold; what lies between two of them is at hand where it can only be line ends."""
-        self.snapshot.prefetch("search", paths)
-        self.snapshot.prefetch("meta", paths)
-        chunks = {path: self.snapshot.chunks(path) for path in paths}
+        # Asked of the store itself: the snapshot would keep the columns of every file that was ever looked at.
+        found = {path: self.snapshot.entry(path) for path in paths}
+        keys = {path: blob_key(entry) for path, entry in found.items() if entry and is_analysable(entry)}
+        wanted = list(dict.fromkeys(keys.values()))
+        columns, metas = self.store.load("search", wanted), self.store.load("meta", wanted)
+        chunks = {key: chunks_of(search_of(column)) for key, column in columns.items()}
         hashes = {bytes.fromhex(chunk.hash) for of_file in chunks.values() for chunk in of_file}
         texts = self.store.read_chunks(sorted(hashes)) if hashes else {}
-        return {path: self._file(path, chunks[path], texts) for path in paths}
-
-    def _file(self, path: str, chunks: Sequence[Chunk], texts: Mapping[bytes, str]) -> FileText:
-        entry, meta = self.snapshot.entry(path), self.snapshot.meta(path)
-        if entry is None or not is_analysable(entry):
-            return FileText(why="the index keeps no text of it: too large, binary, a lock file or no file")
-        if meta is None:
-            return FileText(why="it is not analysed yet")
-        if not chunks:
-            return FileText(why=f"the index keeps no text of it: {meta.skipped or 'it has none'}")
-        kept = (texts.get(bytes.fromhex(chunk.hash)) for chunk in chunks)
-        bodies = [
-            None if text is None else body_of(chunk.scope, text)
-            for chunk, text in zip(chunks, kept, strict=True)
-        ]
-        return put_together(list(zip(chunks, bodies, strict=True)), size=entry.size, lines=meta.lines)
+        files: dict[str, FileText] = {}
+        for path, entry in found.items():
+            key = keys.get(path)
+            if entry is None or key is None:
+                files[path] = FileText(
+                    why="the index keeps no text of it: it is large, binary, a lock file or no file"
+                )
+            elif key not in metas:
+                files[path] = FileText(why="it is not analysed yet")
+            else:
+                files[path] = _file(meta_of(metas[key]), entry.size, chunks.get(key, ()), texts)
+        return files
 
     def history(self, path: str, words: str) -> str:
         """As in the terminal where this node has a mirror with the commit."""
@@ -151,11 +155,22 @@ class StoredReader:
             return ""  # a mirror is a cache: it may be older than the index, or half made
 
 
+def _file(meta: Meta, size: int, chunks: Sequence[Chunk], texts: Mapping[bytes, str]) -> FileText:
+    if not chunks:
+        return FileText(why=f"the index keeps no text of it: {meta.skipped or 'it has none'}")
+    kept = (texts.get(bytes.fromhex(chunk.hash)) for chunk in chunks)
+    bodies = (
+        None if text is None else body_of(chunk.scope, text) for chunk, text in zip(chunks, kept, strict=True)
+    )
+    return put_together(list(zip(chunks, bodies, strict=True)), size=size, lines=meta.lines)
+
+
 def put_together(pieces: Sequence[tuple[Chunk, str | None]], *, size: int, lines: int) -> FileText:
     """The lines of a file of `size` bytes from its chunks in order; a chunk whose text is not kept has None.
 
     Between two chunks lies what has no weight, as a rule white space, and nothing says which. Only where it has as
     many bytes as line ends is it known. Elsewhere its lines are left out, and those it shares with a chunk are cut.
+    The last line may lack one white space at its end: nothing says whether the file ends with a line end.
     """
     rows: dict[int, str] = {}
     cut: set[int] = set()

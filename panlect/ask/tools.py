@@ -6,6 +6,7 @@ model instead of raised. Lines that were shown are on the reading list; nothing 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -34,7 +35,7 @@ _HIT_LINES, _DEFINITION_LINES = 40, 60
 _MOST_HITS = 12
 _MOST_FILES = 200  # that are looked into for one name
 _MOST_DEFINITIONS, _MOST_USES, _MOST_GREPPED, _MOST_LISTED = 6, 30, 30, 200
-_GREP_S = 3.0
+_GREP_S, _HISTORY_S = 3.0, 6.0
 _FILES_AT_ONCE = 64
 _KEPT_FILES = 64
 
@@ -281,14 +282,15 @@ class Toolbox:
 
     async def _history(self, asked: _Arguments) -> str:
         repository, what = asked.text("repository", ""), asked.text("path_or_words")
+        path = _path(what)
 
         def tell(readers: Sequence[Reader]) -> str:
-            page = self._page()
+            page, until = self._page(), time.monotonic() + _HISTORY_S
             for reader in _named(readers, repository):
-                path = _path(what)
-                known = reader.snapshot.exists(path) or any(
-                    one.startswith(f"{path}/") for one in reader.snapshot.paths()
-                )
+                if time.monotonic() > until:
+                    page.say("[Stopped here: name a repository.]")
+                    break
+                known = any(one == path or one.startswith(f"{path}/") for one in reader.snapshot.paths())
                 said = reader.history(path, "") if known else reader.history("", what)
                 if said:
                     page.say(f"=== {printable(reader.name)}, not to be cited")
@@ -296,7 +298,9 @@ class Toolbox:
                         page.say(printable(row[:300]))
             return self._said(page, "The history is not at hand here.")
 
-        return await self.corpus.read(tell)
+        # git is asked while others may search: it needs nothing of the index.
+        readers = await self.corpus.read(list)
+        return await asyncio.to_thread(tell, readers)
 
     async def _list(self, asked: _Arguments) -> str:
         repository, folder = asked.text("repository", ""), _path(asked.text("folder", "")).rstrip("/")

@@ -8,10 +8,12 @@ connection carries nothing from one caller to the next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from panlect.errors import DatabaseError
 
@@ -27,6 +29,8 @@ _ENTER = (
     "select set_config('search_path', 'panlect, queue, public', true),"
     " set_config('app.organisation_id', %s, true), set_config('role', %s, true)"
 )
+_FRESH_S = 1.0  # a connection that worked so lately is not tried before it is used again
+Call = tuple[LiteralString, Sequence[object]]
 
 
 class Database:
@@ -44,6 +48,7 @@ class Database:
         self._urls = {APP_ROLE: self.app_url, SYSTEM_ROLE: self.system_url}
         self._pool_size = pool_size
         self._pools: dict[str, AsyncConnectionPool[AsyncConnection[Any]]] = {}
+        self._worked: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Database:
@@ -64,6 +69,25 @@ class Database:
         """A transaction before or across organisations: the listed functions and the queue, no tables."""
         return self._transaction(SYSTEM_ROLE, "")
 
+    async def call_system(self, *calls: Call) -> list[tuple[Any, ...] | None]:
+        """Call listed functions, all in one transaction and one round trip; the first row of each.
+
+        For what every request waits for. Values are written into the text (by psycopg, as literals), since a
+        message of several statements takes no parameters.
+        """
+        from psycopg import AsyncClientCursor
+        from psycopg.sql import SQL
+
+        async with self._connection(self._urls[SYSTEM_ROLE]) as connection:
+            cursor = AsyncClientCursor(connection)
+            texts = [cursor.mogrify(_ENTER, ["", SYSTEM_ROLE])]
+            texts += [cursor.mogrify(text, values) for text, values in calls]
+            await cursor.execute(SQL(";\n".join(texts)))
+            rows: list[tuple[Any, ...] | None] = []
+            while cursor.nextset():
+                rows.append(await cursor.fetchone())
+            return rows
+
     async def close(self) -> None:
         """Give every connection back to the server."""
         pools, self._pools = self._pools, {}
@@ -72,9 +96,26 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, role: str, organisation_id: str) -> AsyncIterator[AsyncConnection[Any]]:
+        from psycopg import AsyncClientCursor, OperationalError
+        from psycopg.sql import SQL
+
+        async with self._connection(self._urls[role]) as connection:
+            enter = AsyncClientCursor(connection).mogrify(_ENTER, [organisation_id, role])
+            await connection.execute(
+                SQL(f"begin;\n{enter}"), prepare=False
+            )  # one round trip
+            try:
+                yield connection
+            except BaseException:
+                with suppress(OperationalError):  # it is broken: the pool makes another
+                    await connection.rollback()
+                raise
+            await connection.commit()
+
+    @asynccontextmanager
+    async def _connection(self, url: str) -> AsyncIterator[AsyncConnection[Any]]:
         from psycopg_pool import PoolTimeout
 
-        url = self._urls[role]
         pool = self._pools.get(url) or await self._opened(url)
         try:
             connection = await pool.getconn(timeout=_WAIT_S)
@@ -85,11 +126,16 @@ class Database:
                 fix="Check the server, or raise PANLECT_POOL_SIZE.",
             ) from None
         try:
-            async with connection.transaction():
-                await connection.execute(_ENTER, [organisation_id, role])
-                yield connection
+            yield connection
+            self._worked[connection] = time.monotonic()
         finally:
             await pool.putconn(connection)
+
+    async def _check(self, connection: AsyncConnection[Any]) -> None:
+        from psycopg_pool import AsyncConnectionPool
+
+        if time.monotonic() - self._worked.get(connection, 0.0) > _FRESH_S:
+            await AsyncConnectionPool.check_connection(connection)
 
     async def _opened(self, url: str) -> AsyncConnectionPool[AsyncConnection[Any]]:
         from psycopg_pool import AsyncConnectionPool
@@ -104,7 +150,7 @@ class Database:
                     max_idle=300,
                     open=False,
                     kwargs={"autocommit": True},  # transactions are opened by name, in one place
-                    check=AsyncConnectionPool.check_connection,
+                    check=self._check,
                     name="panlect",
                 )
                 await pool.open()

@@ -61,12 +61,8 @@ class PostgresLedger:
         """As the protocol says. Raises BadInputError for a repository or pull request of others."""
         wanted = {**_described(call), **_limits(call)}
         limits = [{"scope": b.scope, "period": b.period, "limit_microusd": b.limit_microusd} for b in budgets]
-        async with self.db.system() as connection:
-            row = await (
-                await connection.execute(
-                    query("models.reserve_call"), [json.dumps(wanted), json.dumps(limits)]
-                )
-            ).fetchone()
+        values = [json.dumps(wanted), json.dumps(limits)]
+        (row,) = await self.db.call_system((query("models.reserve_call"), values))
         refused = row[0] if row else None
         if refused is None:
             return
@@ -130,8 +126,7 @@ class PostgresLedger:
         return None
 
     async def _store(self, batch: Sequence[_Waiting]) -> None:
-        async with self.db.system() as connection, connection.cursor() as cursor:
-            await cursor.executemany(query("models.settle_call"), [settlement for _, settlement, _ in batch])
+        await self.db.call_system(*((query("models.settle_call"), one) for _, one, _ in batch))
 
     def _settlement(self, call: Call, ending: Ending) -> Settlement:
         row = {

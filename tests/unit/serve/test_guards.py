@@ -38,7 +38,7 @@ DESCRIPTION = {("GET", "/api/openapi.json")}
 class NoDatabase:
     """A database that is away."""
 
-    def system(self) -> Any:
+    async def call_system(self, *_: Any) -> Any:
         raise DatabaseError("Postgres does not answer.", fix="Start it.")
 
 
