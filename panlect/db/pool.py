@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -101,9 +101,7 @@ class Database:
 
         async with self._connection(self._urls[role]) as connection:
             enter = AsyncClientCursor(connection).mogrify(_ENTER, [organisation_id, role])
-            await connection.execute(
-                SQL(f"begin;\n{enter}"), prepare=False
-            )  # one round trip
+            await connection.execute(SQL(f"begin;\n{enter}"), prepare=False)  # one round trip
             try:
                 yield connection
             except BaseException:

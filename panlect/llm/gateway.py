@@ -274,6 +274,12 @@ class _Question:
         else:
             yield await self._whole(call, target)
 
+    def _asked_of(self, choice: Choice) -> ChatRequest:
+        """The request as this model can take it: one without tools answers from what it was given."""
+        if choice.facts.tools or not self.request.tools:
+            return self.request
+        return replace(self.request, tools=(), tool_choice="auto")
+
     async def _call(self, choice: Choice, deadline: float, tried: Tried) -> Call | None:
         """The call that would be made; None when this model cannot take it."""
         gateway = self.gateway
@@ -333,7 +339,7 @@ class _Question:
                 if self.embedding:
                     made = await upstream.embed(self.embedding, target)
                 else:
-                    made = await upstream.chat(self.request, target)
+                    made = await upstream.chat(self._asked_of(call.choice), target)
         except TimeoutError:
             raise await self._failed(call, began, _too_slow(target)) from None
         except ProviderError as error:
@@ -349,7 +355,7 @@ class _Question:
         answer: Answer | None = None
         try:
             async with contextlib.aclosing(
-                gateway.upstream(call.choice).stream(self.request, target)
+                gateway.upstream(call.choice).stream(self._asked_of(call.choice), target)
             ) as pieces:
                 # A timeout spans one piece each, never a yield: it would cancel whoever reads.
                 while answer is None:

@@ -18,7 +18,7 @@ from panlect.errors import (
     NoModelError,
 )
 from panlect.llm.budget import MemoryLedger
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Message, Usage
+from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Message, Tool, Usage
 from panlect.llm.document import layered, parse
 from panlect.llm.gateway import Gateway
 from panlect.llm.store import FileTables, KeySource
@@ -269,6 +269,14 @@ async def test_what_the_caller_leaves_open_is_as_the_role_says() -> None:
     await made.chat(replace(QUESTION, max_tokens=None), CALLER)
     await made.chat(replace(QUESTION, temperature=1.0), CALLER)
     assert [(r.temperature, r.max_tokens) for r in double.requests] == [(0.3, 77), (1.0, 100)]
+
+
+async def test_a_model_without_tools_is_asked_without_them() -> None:
+    double = Double()
+    made = gateway({**document(["a/ok"]), "models": {"a/ok": {"tools": False}}}, double)
+    tool = Tool("read", "Reads.", {"type": "object"})
+    await made.chat(replace(QUESTION, tools=(tool,), tool_choice="required"), CALLER)
+    assert (double.requests[0].tools, double.requests[0].tool_choice) == ((), "auto")
 
 
 async def test_vectors_come_from_the_chain_too() -> None:
