@@ -72,17 +72,27 @@ async def queue_summaries(
     key = None if again else f"summarize:{active.id}:{model}"
     async with studio.db.organisation(organisation_id) as connection:
         run, fresh = await create_run(
-            connection, organisation_id, _new(repository_id, active, model, cause, key), wake_run
+            connection,
+            organisation_id,
+            _new(organisation_id, repository_id, active, model, cause, key),
+            wake_run,
         )
         if not fresh and run.status in _ENDED_BADLY:
-            new = _new(repository_id, active, model, cause, None)
+            new = _new(organisation_id, repository_id, active, model, cause, None)
             run, fresh = await create_run(connection, organisation_id, new, wake_run)
         if fresh:
             await _supersede_others(connection, organisation_id, repository_id, run.id, active.commit_sha)
     return run.id
 
 
-def _new(repository_id: UUID, active: StoredSnapshot, model: str, cause: str, key: str | None) -> NewRun:
+def _new(
+    organisation_id: UUID,
+    repository_id: UUID,
+    active: StoredSnapshot,
+    model: str,
+    cause: str,
+    key: str | None,
+) -> NewRun:
     return NewRun(
         RunKind.SUMMARIZE,
         cause,
@@ -90,7 +100,8 @@ def _new(repository_id: UUID, active: StoredSnapshot, model: str, cause: str, ke
         head_sha=active.commit_sha,
         detail={"snapshot": str(active.id), "model": model},
         dedupe_key=key,
-        lock_key=f"summarize:{repository_id}",
+        # One at a time for an organisation: they take long, and a worker has few places, which reviews need.
+        lock_key=f"summarize:{organisation_id}",
     )
 
 
