@@ -94,13 +94,7 @@ def handlers(services: Services) -> Handlers:
 def studio_of(services: Services) -> Studio:
     """What summarising takes of the services."""
     in_flight = services.settings.summarize_in_flight
-    return Studio(services.db, services.connections, services.mirrors, _models_of(services), in_flight)
-
-
-def _models_of(services: Services) -> Models | None:
-    """Who can be asked; None where the services have no models."""
-    found: Models | None = getattr(services, "models", None)
-    return found
+    return Studio(services.db, services.connections, services.mirrors, services.models, in_flight)
 
 
 async def index_commit(services: Services, lease: Lease) -> None:

@@ -19,7 +19,7 @@ from jobs.ray_jobs import join_cluster
 from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
-from panlect.errors import NoModelError, PanlectError
+from panlect.errors import PanlectError
 from panlect.ledger.leases import Heartbeat
 from panlect.ledger.runs import Lease, RunStatus, find_run
 from panlect.llm.chat import Caller, Models
@@ -28,6 +28,7 @@ from panlect.summaries.hosted import Studio, queue_summaries, summarize_commit
 from panlect.summaries.run import Ask
 from panlect.wiring import Services
 from pipelines.bulk_summarize import GROUP, ask_with_ray
+from pipelines.gateway import RemoteGateway
 
 _POLL_S = 1.0
 
@@ -56,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
     """Each repository as a run of its own, worked on here, one after the other."""
-    services = await wiring.opened(load())
+    join_cluster()
+    services = await wiring.opened(load(), gateway=RemoteGateway())
     studio = replace(studio_of(services), in_flight=in_flight, ask_with=_ask, group=GROUP)
     try:
         organisation_id, repositories = await connected(services, wanted)
@@ -72,16 +74,7 @@ async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
 
 
 def _ask(models: Models, caller: Caller, in_flight: int) -> Ask:
-    join_cluster()
-    return ask_with_ray(models_here, caller, in_flight, models)
-
-
-def models_here() -> Models:
-    """The models as this node's environment names them. Raises NoModelError where there are none."""
-    models = studio_of(wiring.build(load())).models
-    if models is None:
-        raise NoModelError("No model is configured on this node.", fix="See docs/how-to for models.")
-    return models
+    return ask_with_ray(RemoteGateway, caller, in_flight, models)
 
 
 async def _summarize_one(

@@ -7,7 +7,7 @@ import html
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cache
 from typing import Annotated, Any
@@ -20,12 +20,15 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from panlect.accounts.keys import Principal
-from panlect.ask.agent import LONGEST_QUESTION, Asking, Done, Event, Failed, Source, Step, Text
-from panlect.ask.hosted import hosted_corpus
+from panlect.ask.agent import LONGEST_QUESTION, Asking, Done, Event, Failed, Source, Step, Summaries, Text
+from panlect.ask.hosted import HostedCorpus, hosted_corpus
 from panlect.ask.report import answer_json, extract_json, step_json
 from panlect.errors import BadInputError, PanlectError
 from panlect.forge.repositories import list_repositories
+from panlect.index import summaries
+from panlect.index.store import PostgresStore
 from panlect.llm.chat import Caller
+from panlect.wiring import Services
 from serve.auth import Reader, Writer, services
 from serve.pages import page, rendered
 from serve.schemas import MOST_REPOSITORIES, Question
@@ -104,7 +107,23 @@ async def _asking(request: Request, who: Principal, wanted: str | Sequence[str],
     ids = chosen(await _rows(request, who), wanted)
     corpus = await hosted_corpus(built.search, who.organisation_id, ids, built.mirrors)
     caller = Caller(who.organisation_id, ids[0] if len(ids) == 1 else None, step="ask")
-    return Asking(corpus, built.models, caller, k=k)
+    return Asking(corpus, built.models, caller, k=k, summaries=_summaries_of(built, who.organisation_id, corpus))
+
+
+def _summaries_of(built: Services, organisation_id: UUID, corpus: HostedCorpus) -> Summaries:
+    """What a model said of files, by the name of their repository."""
+
+    async def find(repository: str, paths: Sequence[str]) -> Mapping[str, str]:
+        repository_id = corpus.id_of(repository)
+
+        def placed() -> Mapping[str, str]:
+            with PostgresStore(built.db.app_url, organisation_id) as store:
+                found = summaries.placed(store, repository_id, paths, by_model=True)
+            return {one.path: one.summary.text for one in found}
+
+        return await asyncio.to_thread(placed)
+
+    return find
 
 
 def chosen(rows: Sequence[Any], wanted: str | Sequence[str]) -> list[UUID]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
 from ray import serve
-from ray.exceptions import RayTaskError
 
 from jobs import ray_jobs
 from jobs.handlers import handlers
 from jobs.worker import WorkerOptions, run_worker
 from panlect import wiring
-from panlect.errors import DatabaseError, PanlectError
+from panlect.errors import DatabaseError
 from panlect.index import models
 from panlect.ledger.trace import waiting_runs
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings
+from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Usage
 from panlect.queue import QUEUES
 from panlect.settings import load
+from pipelines.gateway import GATEWAY, GATEWAY_APP, RemoteGateway
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EMBEDDER_APP, EMBEDDER = "embedder", "Embedder"
-GATEWAY_APP, GATEWAY = "gateway", "Gateway"
 _FRACTION = {"num_cpus": 0.1}  # logical: it places replicas, it does not bound them
 _DEPTH_S = 2.0
 
@@ -69,63 +68,6 @@ class RemoteEmbedder:
             self._handle = serve.get_deployment_handle(EMBEDDER, app_name=EMBEDDER_APP)
         vectors, key = await self._handle.embed.remote(texts, spec, query)
         return vectors, str(key)
-
-
-class RemoteGateway:
-    """Asks the gateway's replicas: every other process asks for models through it, and holds no provider's key."""
-
-    def __init__(self) -> None:
-        self._found: DeploymentHandle[Any] | None = None
-
-    async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
-        """As `Models` says."""
-        answer: Answer = await _said(self._handle().chat.remote(request, caller))
-        return answer
-
-    async def stream(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Delta | Answer, None]:
-        """As `Models` says; who leaves early cancels the call."""
-        answers: Any = self._handle().options(stream=True).stream.remote(request, caller)
-        try:
-            while True:
-                try:
-                    piece = await _said(anext(answers))
-                except StopAsyncIteration:
-                    return
-                yield piece
-        finally:
-            answers.cancel()
-
-    async def embed(self, model: str, texts: Sequence[str], caller: Caller) -> Embeddings:
-        """As `Models` says."""
-        made: Embeddings = await _said(self._handle().embed.remote(model, list(texts), caller))
-        return made
-
-    async def named(self, role: str, organisation_id: UUID) -> str:
-        """As `Models` says."""
-        return str(await _said(self._handle().named.remote(role, organisation_id)))
-
-    async def known(self, organisation_id: UUID) -> Sequence[str]:
-        """As `Models` says."""
-        names: Sequence[str] = await _said(self._handle().known.remote(organisation_id))
-        return names
-
-    async def aclose(self) -> None:
-        """A handle holds no connection of its own."""
-
-    def _handle(self) -> DeploymentHandle[Any]:
-        if self._found is None:
-            self._found = serve.get_deployment_handle(GATEWAY, app_name=GATEWAY_APP)
-        return self._found
-
-
-async def _said(answer: Awaitable[Any]) -> Any:
-    """What a replica answers, or the error that it raised, as it raised it."""
-    try:
-        return await answer
-    except RayTaskError as error:
-        if isinstance(error.cause, PanlectError):
-            raise error.cause from None
-        raise
 
 
 @serve.deployment(
@@ -258,6 +200,10 @@ class Gateway:
     async def named(self, role: str, organisation_id: UUID) -> str:
         """As `Models` says."""
         return await self._services.models.named(role, organisation_id)
+
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:
+        """As `Models` says."""
+        return await self._services.models.quote(role, usage, organisation_id)
 
     async def known(self, organisation_id: UUID) -> Sequence[str]:
         """As `Models` says."""

@@ -30,9 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-prompts", action="store_true", help="write the rendered prompts into tests/samples"
     )
-    parser.addoption(
-        "--write-garbage-table", metavar="FILE", help="write what became of garbage into this page"
-    )
+    parser.addoption("--write-garbage-table", action="store_true", help="write docs/models-garbage.md")
     parser.addoption("--write-hostile-table", metavar="FILE", help="write the table of hostile repositories")
 
 

@@ -32,6 +32,10 @@ class HostedCorpus:
         """As `Corpus` says."""
         return tuple(one.name for one in self.pinned)
 
+    def id_of(self, name: str) -> UUID:
+        """The repository of a name, the only one's where names are left out."""
+        return next((one.id for one in self.pinned if one.name == name), self.pinned[0].id)
+
     def has(self, path: str) -> bool:
         """As `Corpus` says."""
         return any(one.snapshot.exists(path) for one in self.pinned)

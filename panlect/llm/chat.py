@@ -165,6 +165,10 @@ class Models(Protocol):
         """`provider/model` that would be asked first, or "none"."""
         ...
 
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:
+        """What so many tokens would cost with whom `role` would ask first; 0 with nobody, None at an unknown price."""
+        ...
+
     async def known(self, organisation_id: UUID) -> Sequence[str]:
         """What can be asked: roles that somebody plays, then `provider/model` of every chain."""
         ...

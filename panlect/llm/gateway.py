@@ -101,6 +101,11 @@ class Gateway:
         chain = (await self.tables.table(organisation_id)).chain(role)
         return chain[0].name if chain else "none"
 
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:
+        """As `Models` says; the seconds of a self-hosted model are guessed from its output."""
+        chain = (await self.tables.table(organisation_id)).chain(role)
+        return prices.cost(chain[0], usage, prices.seconds_of(chain[0], usage.output_tokens)) if chain else 0
+
     async def known(self, organisation_id: UUID) -> Sequence[str]:
         """Roles that somebody plays, then every `provider/model` of their chains."""
         table = await self.tables.table(organisation_id)

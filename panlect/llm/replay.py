@@ -10,7 +10,7 @@ from uuid import UUID
 from panlect.db.pool import Database
 from panlect.db.sql import query
 from panlect.errors import ModelUnavailableError
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, request_hash
+from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Usage, request_hash
 from panlect.llm.recorder import opened_answer
 
 
@@ -69,6 +69,10 @@ class Replay:
     async def named(self, role: str, organisation_id: UUID) -> str:  # noqa: ARG002
         """The record."""
         return "replay"
+
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:  # noqa: ARG002
+        """It was paid for when it was recorded."""
+        return 0
 
     async def known(self, organisation_id: UUID) -> Sequence[str]:  # noqa: ARG002
         """Nothing but what was asked."""

@@ -53,6 +53,10 @@ class ScriptedModels:
         """Always the script."""
         return "scripted/script"
 
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:  # noqa: ARG002
+        """As every call of it: nothing."""
+        return 0
+
     async def known(self, organisation_id: UUID) -> Sequence[str]:  # noqa: ARG002
         """The script plays every role."""
         return (*ROLES, "scripted/script")

@@ -28,6 +28,7 @@ _MOST_ECHOED = 24_000  # of a bad answer that are shown to its model again
 _DEEPEST = 40  # brackets within one another; json's own parser recurses
 _WRAPPERS = 3  # {"result": {"findings": [...]}}, JSON in a string: unpacked so often
 _MOST_SPANS = 1000
+_REFUSED_WITHIN = 120  # characters: further on it is about the text
 _MOST_NOTES, _LONGEST_NOTE = 8, 200
 _FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S)
 _TOKEN = re.compile(
@@ -160,7 +161,7 @@ def is_refusal(answer: Answer) -> bool:
     """Whether the model, or its provider's filter, would not answer."""
     if answer.refusal or answer.finish_reason == "content_filter":
         return True
-    said = answer.content[:400]
+    said = answer.content[:_REFUSED_WITHIN]
     return bool(_REFUSAL.search(said)) and not set("{[") & set(answer.content)
 
 

@@ -23,7 +23,7 @@ from panlect.index.summaries import EXTRACTIVE, PostgresSummaries
 from panlect.ledger.runs import Lease, NewRun, RunKind, RunStatus, create_run
 from panlect.llm.chat import Caller, Models
 from panlect.queue import wake_run
-from panlect.summaries.plan import Price, estimate, missing, plan
+from panlect.summaries.plan import Estimate, estimate, missing, plan
 from panlect.summaries.run import GROUP, IN_FLIGHT, ROLE, Ask, Made, ask_models, summarize
 
 if TYPE_CHECKING:
@@ -35,21 +35,20 @@ _ENDED_BADLY = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SUPERSEDED)
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What summarising on the server needs; `models` is None where nobody can be asked."""
+    """What summarising on the server needs."""
 
     db: Database
     connections: Connections
     mirrors: Path
-    models: Models | None = None
+    models: Models
     in_flight: int = IN_FLIGHT
     ask_with: AskWith = ask_models
     group: int = GROUP
-    price: Price = lambda _, __: None
 
 
-async def model_of(models: Models | None, organisation_id: UUID) -> str:
+async def model_of(models: Models, organisation_id: UUID) -> str:
     """Who would summarise: `provider/model`, or "extractive"."""
-    name = "none" if models is None else await models.named(ROLE, organisation_id)
+    name = await models.named(ROLE, organisation_id)
     return EXTRACTIVE if name == "none" else name
 
 
@@ -72,17 +71,27 @@ async def queue_summaries(
     key = None if again else f"summarize:{active.id}:{model}"
     async with studio.db.organisation(organisation_id) as connection:
         run, fresh = await create_run(
-            connection, organisation_id, _new(repository_id, active, model, cause, key), wake_run
+            connection,
+            organisation_id,
+            _new(organisation_id, repository_id, active, model, cause, key),
+            wake_run,
         )
         if not fresh and run.status in _ENDED_BADLY:
-            new = _new(repository_id, active, model, cause, None)
+            new = _new(organisation_id, repository_id, active, model, cause, None)
             run, fresh = await create_run(connection, organisation_id, new, wake_run)
         if fresh:
             await _supersede_others(connection, organisation_id, repository_id, run.id, active.commit_sha)
     return run.id
 
 
-def _new(repository_id: UUID, active: StoredSnapshot, model: str, cause: str, key: str | None) -> NewRun:
+def _new(
+    organisation_id: UUID,
+    repository_id: UUID,
+    active: StoredSnapshot,
+    model: str,
+    cause: str,
+    key: str | None,
+) -> NewRun:
     return NewRun(
         RunKind.SUMMARIZE,
         cause,
@@ -90,7 +99,8 @@ def _new(repository_id: UUID, active: StoredSnapshot, model: str, cause: str, ke
         head_sha=active.commit_sha,
         detail={"snapshot": str(active.id), "model": model},
         dedupe_key=key,
-        lock_key=f"summarize:{repository_id}",
+        # One at a time for an organisation: they take long, and a worker has few places, which reviews need.
+        lock_key=f"summarize:{organisation_id}",
     )
 
 
@@ -141,7 +151,9 @@ async def _made(studio: Studio, subject: IndexSubject, store: PostgresStore, sna
         return whole, missing(whole, kept.known([node.key for node in whole.nodes]))
 
     whole, todo = await asyncio.to_thread(planned)
-    guessed = estimate([] if model == EXTRACTIVE else todo, studio.price)
+    guessed = Estimate(0, 0, 0, 0)
+    if model != EXTRACTIVE:
+        guessed = await estimate(todo, studio.models, ROLE, organisation_id)
     noted = {"model": model, "missing": len(todo), "estimate": asdict(guessed)}
     await note_progress(studio.db, subject, noted | {"left_out": dict(whole.left_out)})
     pace = Pace("summarising", len(todo))
@@ -150,7 +162,7 @@ async def _made(studio: Studio, subject: IndexSubject, store: PostgresStore, sna
         await note_progress(studio.db, subject, pace.at(done) or {})  # also asks whether anybody waits
 
     ask = None
-    if studio.models is not None and model != EXTRACTIVE:
+    if model != EXTRACTIVE:
         caller = Caller(organisation_id, subject.repository_id, run_id=subject.run_id, step="summarize")
         ask = studio.ask_with(studio.models, caller, studio.in_flight)
     return await summarize(whole, snapshot, kept, ask, progress, studio.group)

@@ -17,7 +17,7 @@ from panlect.index.snapshot import Snapshot
 from panlect.index.summaries import EXTRACTIVE, SummaryCache
 from panlect.llm.chat import Caller, Models
 from panlect.settings import load
-from panlect.summaries.plan import Estimate, Plan, Price, estimate, missing, plan
+from panlect.summaries.plan import Estimate, Plan, estimate, missing, plan
 from panlect.summaries.run import ROLE, Made, ask_models, summarize
 
 SCHEMA_VERSION = 1
@@ -31,9 +31,8 @@ def summarize_local(
     rev: str = "HEAD",
     below: str = "",
     *,
-    models: Models | None = None,
+    models: Models,
     confirm: Confirm = lambda _, __: True,
-    price: Price = lambda _, __: None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The JSON of `panlect summarize`: the summaries of a revision, or of its directory `below`.
@@ -51,24 +50,24 @@ def summarize_local(
         said = None if progress is None else lambda done, total: progress("analysing", done, total)
         snapshot = build_snapshot(repository, commit, blobs, progress=said)
         _check(snapshot, below)
-        return asyncio.run(_summarized(snapshot, below, kept, models, confirm, price, progress))
+        return asyncio.run(_summarized(snapshot, below, kept, models, confirm, progress))
 
 
 async def _summarized(
     snapshot: Snapshot,
     below: str,
     kept: SummaryCache,
-    models: Models | None,
+    models: Models,
     confirm: Confirm,
-    price: Price,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    name = "none" if models is None else await models.named(ROLE, DEFAULT_ORGANISATION)
-    asks = models is not None and name != "none"
+    name = await models.named(ROLE, DEFAULT_ORGANISATION)
+    asks = name != "none"
     planned = plan(snapshot, name if asks else EXTRACTIVE, below)
     guessed = Estimate(0, 0, 0, 0)
     if asks:
-        guessed = estimate(missing(planned, kept.known([node.key for node in planned.nodes])), price)
+        todo = missing(planned, kept.known([node.key for node in planned.nodes]))
+        guessed = await estimate(todo, models, ROLE, DEFAULT_ORGANISATION)
         if guessed.calls and guessed.cost_microusd != 0 and not confirm(name, guessed):
             raise BadInputError("Nothing was asked.", fix="Say yes, or add --yes.")
 
@@ -76,7 +75,7 @@ async def _summarized(
         if progress is not None:
             progress("summarising", done, total)
 
-    ask = ask_models(models, Caller(DEFAULT_ORGANISATION)) if models is not None and asks else None
+    ask = ask_models(models, Caller(DEFAULT_ORGANISATION)) if asks else None
     made = await summarize(planned, snapshot, kept, ask, noted)
     return _as_json(snapshot, planned, guessed, made, name if asks else NO_MODEL)
 

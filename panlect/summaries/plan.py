@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from uuid import UUID
 
 from panlect.code.languages import kind_of
 from panlect.index.snapshot import Snapshot
 from panlect.index.summaries import Kind, Summary
 from panlect.llm import prompts
+from panlect.llm.chat import Models, Usage
 from panlect.llm.outgoing import may_leave
 
 PROMPTS: Mapping[Kind, str] = {
@@ -28,8 +30,6 @@ MOST_CHARACTERS = 20_000  # of a file
 _DESCRIBED = ("code", "code-other", "documentation")
 _PROMPT_TOKENS, _CHILD_TOKENS, _ANSWER_TOKENS = 330, 130, 120
 _CHARACTERS_A_TOKEN = 4
-
-Price = Callable[[int, int], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,12 @@ def missing(plan: Plan, known: Mapping[bytes, Summary]) -> list[Node]:
     return [node for node in plan.nodes if node.key not in known]
 
 
-def estimate(nodes: Iterable[Node], price: Price = lambda _, __: None) -> Estimate:
-    """What describing these would take: calls, tokens, and what `price` says of them."""
+async def estimate(nodes: Iterable[Node], models: Models, role: str, organisation_id: UUID) -> Estimate:
+    """What describing these would take: calls, tokens, and what whoever plays `role` takes for them."""
     asked = [node for node in nodes if not node.passes_on]
-    tokens_in = sum(_tokens(node) for node in asked)
-    tokens_out = len(asked) * _ANSWER_TOKENS
-    return Estimate(len(asked), tokens_in, tokens_out, price(tokens_in, tokens_out) if asked else 0)
+    usage = Usage(sum(_tokens(node) for node in asked), len(asked) * _ANSWER_TOKENS)
+    cost = await models.quote(role, usage, organisation_id) if asked else 0
+    return Estimate(len(asked), usage.input_tokens, usage.output_tokens, cost)
 
 
 def _tokens(node: Node) -> int:

@@ -63,6 +63,7 @@ class Said:
     """What came of one question: a text, or `why` there is none. `final`: nobody need be asked any more."""
 
     text: str = ""
+    model: str = ""  # who said it: the first of the chain, or who stood in for it
     tokens_in: int = 0
     tokens_out: int = 0
     cost_microusd: int | None = 0
@@ -187,7 +188,8 @@ def request_of(work: Work) -> ChatRequest:
 def said_of(answer: Answer) -> Said:
     """The summary in an answer, as plain text of bounded length, or why there is none."""
     usage = answer.usage
-    spent = (usage.input_tokens, usage.output_tokens, answer.cost_microusd)
+    by = f"{answer.provider}/{answer.model}" if answer.provider else ""
+    spent = (by, usage.input_tokens, usage.output_tokens, answer.cost_microusd)
     if is_refusal(answer):
         return Said("", *spent, why="refused")
     text = _plain(answer.content)
@@ -244,7 +246,9 @@ def _taken(made: Made, model: str, work: Work, said: Said) -> Summary:
         return _note(made, node, _extracted(node, fallback_key(node.key), work.extract))
     spent = (said.tokens_in, said.tokens_out)
     return _note(
-        made, node, Summary(node.key, node.kind, model, node.prompt_version, said.text, False, *spent)
+        made,
+        node,
+        Summary(node.key, node.kind, said.model or model, node.prompt_version, said.text, False, *spent),
     )
 
 

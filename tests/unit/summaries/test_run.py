@@ -12,6 +12,7 @@ from panlect.errors import BudgetExhaustedError, ModelUnavailableError
 from panlect.index.memory import MemoryRepository
 from panlect.index.snapshot import Snapshot
 from panlect.index.summaries import EXTRACTIVE, MemorySummaries
+from panlect.ledger.runs import RunCancelledError
 from panlect.llm.chat import Answer, Caller, ChatRequest
 from panlect.llm.scripted import ScriptedModels
 from panlect.summaries.plan import plan
@@ -145,6 +146,24 @@ class _Counting(ScriptedModels):
         await asyncio.sleep(0.001)
         self.open -= 1
         return await super().chat(request, caller)
+
+
+async def test_a_run_that_nobody_waits_for_stops_asking_and_keeps_what_was_said() -> None:
+    async def unwanted(_: int, __: int) -> None:
+        raise RunCancelledError("It was ended.")
+
+    models, kept = _Counting(_pays), MemorySummaries()
+    snapshot = _snapshot({f"part{number}.py": f"x = {number}\n" for number in range(200)})
+    with pytest.raises(RunCancelledError):
+        await summarize(plan(snapshot, "m"), snapshot, kept, ask_models(models, _CALLER, 4), unwanted)
+    assert len(kept.kept) == 16
+    assert len(models.asked) < 40
+
+
+async def test_a_summary_names_who_made_it_even_where_another_stood_in() -> None:
+    models = ScriptedModels(lambda _: Answer("It pays.", "stop", provider="spare", model="small"))
+    made = await _made(models, MemorySummaries(), _snapshot({"a.py": "x = 1\n"}))
+    assert made.summaries["a.py"].model == "spare/small"
 
 
 async def test_as_many_questions_are_open_as_asked_for_and_never_more() -> None:
