@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from openai import APIError, AsyncOpenAI, RateLimitError
+from starlette.requests import ClientDisconnect
 
 from panlect.accounts.keys import Principal
 from panlect.errors import (
@@ -28,7 +29,7 @@ from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Usa
 from panlect.wiring import Services
 from serve.app import edge, gateway
 from serve.auth import Reader, Writer
-from serve.llm_proxy import MOST_BODY
+from serve.llm_proxy import MOST_BODY, Stream
 
 pytestmark = pytest.mark.anyio
 ORGANISATION, CALL = UUID(int=1), UUID(int=7)
@@ -304,6 +305,28 @@ async def test_a_stream_that_nobody_reads_any_more_is_closed(address: str, model
         assert not models.closed.is_set()
     async with asyncio.timeout(10):
         await models.closed.wait()
+
+
+async def test_a_stream_is_closed_when_sending_fails() -> None:
+    closed: list[str] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"data: 1\n\n"
+            yield b"data: 2\n\n"
+        finally:
+            closed.append("closed")
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            raise OSError("The client has gone.")
+
+    async def receive() -> Any:
+        raise AssertionError("A server that raises in send is not asked for messages.")
+
+    with pytest.raises(ClientDisconnect):
+        await Stream(events())({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+    assert closed == ["closed"]
 
 
 async def test_a_question_whose_asker_has_left_is_given_up(address: str, models: Script) -> None:
