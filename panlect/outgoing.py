@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _KEPT_S = 30.0
 _SOCKETS = 512
+_LIMITS = httpx2.Limits(
+    max_connections=_SOCKETS, max_keepalive_connections=_SOCKETS, keepalive_expiry=_KEPT_S
+)
 _MOST_BYTES = 64 * 1024 * 1024
 _HABITS: dict[str, Any] = {
     "trust_env": False,
@@ -62,7 +65,9 @@ class _AsyncGuard(httpx2.AsyncBaseTransport):
             network_backend=_AsyncVetting(egress, resolver),
         )
         self._proxied = (
-            httpx2.AsyncHTTPTransport(verify=trust, proxy=_proxy(egress, trust)) if egress.proxy else None
+            httpx2.AsyncHTTPTransport(verify=trust, proxy=_proxy(egress, trust), limits=_LIMITS)
+            if egress.proxy
+            else None
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -103,7 +108,9 @@ class _Guard(httpx2.BaseTransport):
             network_backend=_Vetting(egress, resolver),
         )
         self._proxied = (
-            httpx2.HTTPTransport(verify=trust, proxy=_proxy(egress, trust)) if egress.proxy else None
+            httpx2.HTTPTransport(verify=trust, proxy=_proxy(egress, trust), limits=_LIMITS)
+            if egress.proxy
+            else None
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -143,7 +143,7 @@ async def _streamed(request: Request, asked: ChatRequest, caller: Caller, *, inc
         await pieces.aclose()
         return Response(status_code=_GONE)
     chunks = Chunks(f"chatcmpl-{uuid4().hex}", asked.model, int(time.time()), include_usage)
-    return _Stream(_events(chunks, first, pieces))
+    return Stream(_events(chunks, first, pieces))
 
 
 async def _events(
@@ -167,7 +167,7 @@ async def _events(
             yield event
 
 
-class _Stream(StreamingResponse):
+class Stream(StreamingResponse):
     """Events as they come. However the response ends, what it reads from is closed: nobody pays for an answer unread."""
 
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:

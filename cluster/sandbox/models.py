@@ -107,10 +107,14 @@ Script = Callable[[Asked], "Said | str"]
 
 
 class Providers:
-    """The application. `asked` keeps the last requests; `script` answers in place of the names, where it is given."""
+    """The application. `asked` keeps the last requests; `script` answers in place of the names, where it is given.
+
+    `tap` is told what is sent: the request it answers, and each message of the answer.
+    """
 
     def __init__(self, script: Script | None = None) -> None:
         self.asked: deque[Asked] = deque(maxlen=256)
+        self.tap: Callable[[Asked, Mapping[str, Any]], None] | None = None
         self._script = script
         self._instant = _json_answer(
             _openai_whole(Asked("openai", "", "ok", {}), Said("ok", tokens=(10, 1, 0)))
@@ -129,11 +133,13 @@ class Providers:
             return
         try:
             asked = _asked(scope, body)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StopIteration):
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             problem = {"error": {"message": "The request cannot be read.", "type": "invalid_request_error"}}
             await _answer(send, _json_answer(problem), 400)
             return
         self.asked.append(asked)
+        if self.tap is not None:
+            send = _tapped(send, asked, self.tap)
         if (
             asked.model == "ok"
             and self._script is None
@@ -207,7 +213,7 @@ def example(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None, de
         return None
     if isinstance(ref := schema.get("$ref"), str):
         found: Any = root
-        for step in ref.removeprefix("#/").split("/"):
+        for step in filter(None, ref.removeprefix("#").split("/")):
             found = found[step]
         return example(found, root, depth + 1)
     for choice in ("const", "default"):
@@ -651,6 +657,14 @@ async def _send_all(asked: Asked, blocks: AsyncIterator[bytes], receive: Receive
             gone.cancel()
     if asked.behaviour != "drop":
         await send({"type": "http.response.body", "body": b""})
+
+
+def _tapped(send: Send, asked: Asked, tap: Callable[[Asked, Mapping[str, Any]], None]) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        tap(asked, message)
+        await send(message)
+
+    return sending
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx2
 import numpy as np
 
-from panlect.egress import vet
+from panlect.egress import Egress, spelt
 from panlect.errors import ConfigurationError, EmbeddingError
 from panlect.index.models import ENDPOINT, Endpoint, ModelSpec, key_of
+from panlect.outgoing import blocking_client
 
 if TYPE_CHECKING:
     from panlect.index.embed import Vectors
@@ -90,22 +90,15 @@ class EndpointEmbedder:
         )
 
     def _post(self, asked: dict[str, Any]) -> tuple[int, str, bytes]:
-        target = vet(
-            self._endpoint.url, self._endpoint.allow
-        )  # anew each time: what was vetted is what is called
-        parts = urlsplit(self._endpoint.url)
-        shown = f"[{target.address}]" if ":" in target.address else target.address
-        headers = {"host": parts.netloc, "content-type": "application/json"}
+        headers = {"content-type": "application/json"}
         if self._endpoint.token:
             headers["authorization"] = f"Bearer {self._endpoint.token}"
+        url = f"{self._endpoint.url.rstrip('/')}/embeddings"
+        spelt(url)  # before anything tidies it up
         with (
-            httpx2.Client(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as client,
+            blocking_client(Egress(tuple(self._endpoint.allow))) as client,
             client.stream(
-                "POST",
-                f"{target.scheme}://{shown}:{target.port}{parts.path.rstrip('/')}/embeddings",
-                content=json.dumps(asked).encode(),
-                headers=headers,
-                extensions={"sni_hostname": target.host},
+                "POST", url, content=json.dumps(asked).encode(), headers=headers, timeout=_TIMEOUT_S
             ) as answer,
         ):
             body = bytearray()

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from panlect import outgoing
 from panlect.egress import Egress
 from panlect.errors import ConfigurationError, EgressRefusedError, NameUnresolvedError
 from panlect.outgoing import blocking_client, client
@@ -97,6 +98,12 @@ def web(context: ssl.SSLContext | None) -> tuple[ThreadingHTTPServer, Place]:
         def do_GET(self) -> None:
             place.heard.append(f"{self.headers['host']} {self.path}")
             redirected = self.path == "/elsewhere"
+            if self.path == "/packed":
+                self.send_response(200)
+                self.send_header("content-encoding", "gzip")
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             self.send_response(302 if redirected else 200)
             if redirected:
                 self.send_header("location", "http://127.0.0.1:1/")
@@ -219,6 +226,22 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(plain: Place) -> None
         assert (await browser.get(url)).status_code == 302
     with blocking_client(Egress((f"127.0.0.1:{plain.port}",))) as blocking:
         assert blocking.get(url).status_code == 302
+
+
+async def test_an_answer_is_neither_packed_nor_endless(plain: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = f"http://127.0.0.1:{plain.port}"
+    way = Egress((f"127.0.0.1:{plain.port}",))
+    async with client(way) as browser:
+        with pytest.raises(httpx2.RemoteProtocolError, match="packed"):
+            await browser.get(f"{root}/packed")
+        monkeypatch.setattr(outgoing, "_MOST_BYTES", 1)
+        with pytest.raises(httpx2.ReadError, match="longer than 1 bytes"):
+            await browser.get(root)
+    with blocking_client(way) as blocking:
+        with pytest.raises(httpx2.RemoteProtocolError, match="packed"):
+            blocking.get(f"{root}/packed")
+        with pytest.raises(httpx2.ReadError, match="longer than 1 bytes"):
+            blocking.get(root)
 
 
 async def test_a_private_authority_is_trusted_only_where_it_was_given(

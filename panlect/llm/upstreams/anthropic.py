@@ -18,6 +18,8 @@ _OWN_URL = "https://api.anthropic.com"
 class Anthropic:
     """Makes models that send everything through one client."""
 
+    one_tool_at_a_time = True
+
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 

@@ -42,6 +42,8 @@ _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrie
 class Bedrock:
     """Makes models that sign with the target's credentials and send through one client."""
 
+    one_tool_at_a_time = False
+
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
         self._clients: OrderedDict[bytes, Any] = OrderedDict()

@@ -150,7 +150,7 @@ def _plan(request: ChatRequest, target: Target) -> _Plan:
     messages, choice, schema_tool = request.messages, request.tool_choice, ""
     if request.schema is not None and facts.json_schema:
         body["response_format"] = _response_format(request.schema)
-    elif request.schema is not None and facts.tools:
+    elif request.schema is not None and facts.tools and fits_a_tool(request.schema):
         schema_tool = request.schema.name
         tools.append(_tool(schema_tool, "Give the answer.", request.schema.schema))
         choice = "required" if request.tools and choice in ("auto", "required") else schema_tool
@@ -193,8 +193,17 @@ def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> dict[st
 
 
 def _response_format(schema: Schema) -> dict[str, Any]:
-    shape = {"name": schema.name, "schema": dict(schema.schema), "strict": strict(schema.schema)}
+    shape = {
+        "name": schema.name,
+        "schema": dict(schema.schema),
+        "strict": fits_a_tool(schema) and strict(schema.schema),
+    }
     return {"type": "json_schema", "json_schema": shape}
+
+
+def fits_a_tool(schema: Schema) -> bool:
+    """Whether the shape is an object on its face, as a tool's arguments (and strict answers) must be."""
+    return schema.schema.get("type") == "object"
 
 
 def strict(schema: object, depth: int = 0) -> bool:

@@ -51,7 +51,7 @@ from panlect.llm.chat import (
 )
 from panlect.llm.upstreams import Target
 from panlect.llm.upstreams.failures import LONGEST_WAIT_S, connecting, failed, in_error, not_called, refused
-from panlect.llm.upstreams.openai import asking_for_json, estimated
+from panlect.llm.upstreams.openai import asking_for_json, estimated, fits_a_tool
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -65,7 +65,9 @@ _SHAPELESS = (AttributeError, TypeError, KeyError, IndexError, ValueError, Asser
 
 
 class Wire(Protocol):
-    """What differs between two providers behind pydantic-ai."""
+    """What differs between two providers behind pydantic-ai. `one_tool_at_a_time`: whether it can be asked for."""
+
+    one_tool_at_a_time: bool
 
     async def model(self, target: Target) -> Model:
         """The model to ask. Raises ProviderError when it cannot be asked, EgressRefusedError when it may not be."""
@@ -86,7 +88,7 @@ class TranslatedUpstream:
         """The whole answer. Raises ProviderError."""
         with self._failing(target, _Progress()):
             async with asyncio.timeout(target.timeout_s):
-                plan = _plan(request, await self._wire.model(target), target)
+                plan = self._plan(request, await self._wire.model(target), target)
                 response = await model_request(
                     plan.model,
                     plan.messages,
@@ -99,7 +101,7 @@ class TranslatedUpstream:
         """Pieces, then the whole answer. Raises ProviderError, also in the middle."""
         progress = _Progress()
         with self._failing(target, progress):
-            plan = _plan(request, await self._wire.model(target), target)
+            plan = self._plan(request, await self._wire.model(target), target)
             async with aclosing(self._pieces(plan, request, target, progress)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -140,6 +142,38 @@ class TranslatedUpstream:
 
     async def aclose(self) -> None:
         """Nothing to close: the client is its owner's."""
+
+    def _plan(self, request: ChatRequest, model: Model, target: Target) -> _Plan:
+        facts, schema, messages = target.choice.facts, request.schema, request.messages
+        if request.tools and request.tool_choice != "none" and not facts.tools:
+            raise failed(target, "knows no tools", "rejected")
+        settings = _settings(request, cast("Mapping[str, Any]", model.profile))
+        tools = _tools(request) if facts.tools else []
+        if tools and request.tool_choice != "auto":
+            required = request.tool_choice == "required"
+            settings["tool_choice"] = "required" if required else [request.tool_choice]
+        if tools and self._wire.one_tool_at_a_time and request.extra.get("parallel_tool_calls") is False:
+            settings["parallel_tool_calls"] = False
+        parameters = ModelRequestParameters(function_tools=tools)
+        if schema is None:
+            if request.extra.get("response_format") == {"type": "json_object"}:
+                messages = asking_for_json(messages, _ANY_JSON)
+        elif facts.json_schema and (native := _native(schema, tools, model, settings)):
+            parameters = native
+        elif facts.tools and fits_a_tool(schema):
+            output = ToolDefinition(
+                name=schema.name,
+                parameters_json_schema=dict(schema.schema),
+                description="Give the answer.",
+                kind="output",
+            )
+            parameters = ModelRequestParameters(
+                function_tools=tools, output_mode="tool", output_tools=[output], allow_text_output=False
+            )
+            return _Plan(model, _messages(messages), settings, parameters, schema.name)
+        else:
+            messages = asking_for_json(messages, schema)
+        return _Plan(model, _messages(messages), settings, parameters)
 
     @contextmanager
     def _failing(self, target: Target, progress: _Progress) -> Iterator[None]:
@@ -230,6 +264,8 @@ def _of_api(error: their.ModelAPIError, target: Target, progress: _Progress) -> 
     if isinstance(error, their.ModelHTTPError) and not error.in_stream:
         body = json.dumps({"error": {"message": said, "code": code}}).encode()
         return refused(target, error.status_code, error.headers or {}, body)
+    if isinstance(error, their.ModelRequestRejectedError):
+        return failed(target, "cannot be asked like this", "rejected", why=error.message)
     if error.in_stream or isinstance(error, their.ModelUnavailableError | their.ModelServerError):
         return failed(target, "broke off", "unavailable", why=said, billed=error.in_stream)
     return failed(target, "answered what cannot be read", "garbage", why=error.message, billed=True)
@@ -246,48 +282,32 @@ class _Plan:
     schema_tool: str = ""
 
 
-def _plan(request: ChatRequest, model: Model, target: Target) -> _Plan:
-    facts, schema, messages = target.choice.facts, request.schema, request.messages
-    if request.tools and request.tool_choice != "none" and not facts.tools:
-        raise failed(target, "knows no tools", "rejected")
-    profile = cast("Mapping[str, Any]", model.profile)
-    settings = _settings(request, profile)
-    tools = [
+def _tools(request: ChatRequest) -> list[ToolDefinition]:
+    if request.tool_choice == "none":
+        return []
+    return [
         ToolDefinition(
             name=tool.name, parameters_json_schema=dict(tool.parameters), description=tool.description or None
         )
         for tool in request.tools
-        if facts.tools and request.tool_choice != "none"
     ]
-    if tools and request.tool_choice != "auto":
-        required = request.tool_choice == "required"
-        settings["tool_choice"] = "required" if required else [request.tool_choice]
-    parameters = ModelRequestParameters(function_tools=tools)
-    schema_tool = ""
-    if schema is None and request.extra.get("response_format") == {"type": "json_object"}:
-        messages = asking_for_json(messages, _ANY_JSON)
-    elif (
-        schema is not None
-        and facts.json_schema
-        and profile.get("supports_json_schema_output")
-        and _closed(schema.schema)
-    ):
-        shape = OutputObjectDefinition(dict(schema.schema), schema.name)
-        parameters = ModelRequestParameters(function_tools=tools, output_mode="native", output_object=shape)
-    elif schema is not None and facts.tools:
-        schema_tool = schema.name
-        output = ToolDefinition(
-            name=schema.name,
-            parameters_json_schema=dict(schema.schema),
-            description="Give the answer.",
-            kind="output",
-        )
-        parameters = ModelRequestParameters(
-            function_tools=tools, output_mode="tool", output_tools=[output], allow_text_output=False
-        )
-    elif schema is not None:
-        messages = asking_for_json(messages, schema)
-    return _Plan(model, _messages(messages), settings, parameters, schema_tool)
+
+
+def _native(
+    schema: Schema, tools: list[ToolDefinition], model: Model, settings: ModelSettings
+) -> ModelRequestParameters | None:
+    """The parameters that have the shape kept natively; None where the model, or this shape, does not allow it."""
+    if not model.profile.get("supports_json_schema_output") or not _closed(schema.schema):
+        return None
+    shape = OutputObjectDefinition(dict(schema.schema), schema.name)
+    parameters = ModelRequestParameters(function_tools=tools, output_mode="native", output_object=shape)
+    try:
+        model.prepare_request(
+            settings, parameters
+        )  # it knows the provider's limits (recursion, unions, sizes)
+    except their.ModelRequestRejectedError:
+        return None
+    return parameters
 
 
 def _settings(request: ChatRequest, profile: Mapping[str, Any]) -> ModelSettings:
@@ -306,8 +326,6 @@ def _settings(request: ChatRequest, profile: Mapping[str, Any]) -> ModelSettings
         settings["top_p"] = float(top_p)
     if stop:
         settings["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
-    if request.tools and request.extra.get("parallel_tool_calls") is False:
-        settings["parallel_tool_calls"] = False
     return settings
 
 

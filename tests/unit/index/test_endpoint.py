@@ -48,7 +48,7 @@ def serve() -> Iterator[Serve]:
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         host = f"127.0.0.1:{server.server_address[1]}"
         return Endpoint(f"http://{host}/v1", "secret-token", (host,))
 

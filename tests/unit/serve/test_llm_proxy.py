@@ -14,6 +14,8 @@ import httpx2
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from openai import APIError, AsyncOpenAI, RateLimitError
+from starlette.requests import ClientDisconnect
 
 from panlect.accounts.keys import Principal
 from panlect.errors import (
@@ -27,7 +29,7 @@ from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Embeddings, Usa
 from panlect.wiring import Services
 from serve.app import edge, gateway
 from serve.auth import Reader, Writer
-from serve.llm_proxy import MOST_BODY
+from serve.llm_proxy import MOST_BODY, Stream
 
 pytestmark = pytest.mark.anyio
 ORGANISATION, CALL = UUID(int=1), UUID(int=7)
@@ -305,6 +307,28 @@ async def test_a_stream_that_nobody_reads_any_more_is_closed(address: str, model
         await models.closed.wait()
 
 
+async def test_a_stream_is_closed_when_sending_fails() -> None:
+    closed: list[str] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"data: 1\n\n"
+            yield b"data: 2\n\n"
+        finally:
+            closed.append("closed")
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            raise OSError("The client has gone.")
+
+    async def receive() -> Any:
+        raise AssertionError("A server that raises in send is not asked for messages.")
+
+    with pytest.raises(ClientDisconnect):
+        await Stream(events())({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+    assert closed == ["closed"]
+
+
 async def test_a_question_whose_asker_has_left_is_given_up(address: str, models: Script) -> None:
     models.hangs = True
     async with httpx2.AsyncClient() as browser:
@@ -314,3 +338,32 @@ async def test_a_question_whose_asker_has_left_is_given_up(address: str, models:
         await asyncio.gather(asking, return_exceptions=True)
     async with asyncio.timeout(10):
         await models.closed.wait()
+
+
+async def test_the_usual_client_understands_every_answer(address: str, models: Script) -> None:
+    models.names = ("review",)
+    async with AsyncOpenAI(api_key="x", base_url=f"{address}/v1", max_retries=0) as usual:
+        turns: Any = [{"role": "user", "content": "Is it fixed?"}]
+        whole = await usual.chat.completions.create(model="review", messages=turns)
+        assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("It is fixed.", "stop")
+        assert whole.usage is not None
+        assert whole.usage.total_tokens == 12
+        text, reasons, counted = "", [], 0
+        async for chunk in await usual.chat.completions.create(
+            model="review", messages=turns, stream=True, stream_options={"include_usage": True}
+        ):
+            text += "".join(choice.delta.content or "" for choice in chunk.choices)
+            reasons += [choice.finish_reason for choice in chunk.choices if choice.finish_reason]
+            counted += chunk.usage.total_tokens if chunk.usage else 0
+        assert (text, reasons, counted) == ("It is fixed.", ["stop"], 12)
+        vectors = await usual.embeddings.create(model="embed", input=["a", "bbb"])  # it asks for base64
+        assert [row.embedding for row in vectors.data] == [[1.0, 1.0], [3.0, 1.0]]
+        assert [model.id async for model in usual.models.list()] == ["review"]
+        models.error = BudgetExhaustedError("The budget is spent.", scope="organisation")
+        with pytest.raises(RateLimitError, match="The budget is spent") as spent:
+            await usual.chat.completions.create(model="review", messages=turns)
+        assert spent.value.code == "budget_exhausted"
+        models.breaks_after = 1
+        with pytest.raises(APIError, match="The budget is spent"):
+            async for _ in await usual.chat.completions.create(model="review", messages=turns, stream=True):
+                pass

@@ -204,6 +204,14 @@ async def test_a_shape_beside_tools_may_be_reached_by_any_of_them() -> None:
     assert alone["tool_choice"] == {"type": "function", "function": {"name": "s"}}
 
 
+async def test_a_shape_that_is_no_object_is_neither_strict_nor_a_tool() -> None:
+    request = replace(ASKED, schema=Schema("s", {"type": "array", "items": {"type": "string"}}))
+    assert (await body_to(target(), request))["response_format"]["json_schema"]["strict"] is False
+    body = await body_to(target(json_schema=False), request)
+    assert "tools" not in body
+    assert "fits this JSON schema" in body["messages"][0]["content"]
+
+
 async def test_tools_are_not_sent_to_a_model_that_knows_none() -> None:
     request = replace(ASKED, tools=(Tool("read", "", {}),))
     with pytest.raises(ProviderError) as caught:

@@ -128,6 +128,62 @@ async def test_an_open_shape_goes_by_a_tool_since_native_ones_close_it(
     assert providers.app.asked[-1].schema is not None
 
 
+TREE = {
+    "type": "object",
+    "properties": {"below": {"type": "array", "items": {"$ref": "#/$defs/N"}}},
+    "required": ["below"],
+    "additionalProperties": False,
+    "$defs": {
+        "N": {
+            "type": "object",
+            "properties": {"below": {"type": "array", "items": {"$ref": "#/$defs/N"}}},
+            "required": ["below"],
+            "additionalProperties": False,
+        }
+    },
+}
+
+
+async def test_a_shape_beyond_the_providers_limits_goes_by_a_tool(
+    upstreams: Upstreams, providers: Running
+) -> None:
+    request = replace(ASKED, schema=Schema("tree", TREE))
+    await body_of(request, target("anthropic", providers), upstreams, providers)
+    assert [name for name, _ in providers.app.asked[-1].tools] == ["tree"]
+
+
+@both
+async def test_a_shape_that_no_tool_can_have_is_asked_for_in_words(
+    kind: str, upstreams: Upstreams, providers: Running
+) -> None:
+    request = replace(ASKED, schema=Schema("s", {"type": "array", "items": {"type": "string"}}))
+    body = await body_of(request, target(kind, providers, json_schema=False), upstreams, providers)
+    assert providers.app.asked[-1].tools == ()
+    assert "fits this JSON schema" in json.dumps(body)
+
+
+@both
+async def test_one_call_at_a_time_is_asked_for_where_that_is_known(
+    kind: str, upstreams: Upstreams, providers: Running
+) -> None:
+    tool = Tool("read", "", {"type": "object", "properties": {}})
+    request = replace(ASKED, tools=(tool,), extra={"parallel_tool_calls": False})
+    body = await body_of(request, target(kind, providers), upstreams, providers)
+    assert ("disable_parallel_tool_use" in json.dumps(body)) is (kind == "anthropic")
+
+
+async def test_a_tool_that_a_model_cannot_be_forced_to_call_is_no_answer(
+    upstreams: Upstreams, providers: Running
+) -> None:
+    request = replace(
+        ASKED, tools=(Tool("read", "", {"type": "object", "properties": {}}),), tool_choice="read"
+    )
+    to = target("bedrock", providers, model="meta.llama3-70b-instruct-v1:0--ok")
+    with pytest.raises(ProviderError, match="does not support forcing") as caught:
+        await body_of(request, to, upstreams, providers)
+    assert caught.value.outcome == "rejected"
+
+
 @both
 async def test_json_of_any_shape_is_asked_for_in_words(
     kind: str, upstreams: Upstreams, providers: Running
