@@ -38,7 +38,6 @@ from panlect.index.runs import (
 )
 from panlect.index.store import PostgresStore
 from panlect.ledger.runs import Lease, RunKind
-from panlect.llm.chat import Models
 from panlect.metrics import RUNS
 from panlect.redact import log_ids
 from panlect.review.pull_request import Workshop, publish_review, review_pull_request

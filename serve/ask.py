@@ -107,7 +107,9 @@ async def _asking(request: Request, who: Principal, wanted: str | Sequence[str],
     ids = chosen(await _rows(request, who), wanted)
     corpus = await hosted_corpus(built.search, who.organisation_id, ids, built.mirrors)
     caller = Caller(who.organisation_id, ids[0] if len(ids) == 1 else None, step="ask")
-    return Asking(corpus, built.models, caller, k=k, summaries=_summaries_of(built, who.organisation_id, corpus))
+    return Asking(
+        corpus, built.models, caller, k=k, summaries=_summaries_of(built, who.organisation_id, corpus)
+    )
 
 
 def _summaries_of(built: Services, organisation_id: UUID, corpus: HostedCorpus) -> Summaries:
