@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from jobs.handlers import studio_of
 from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.index import summaries
 from panlect.index.store import PostgresStore
 from panlect.llm.chat import ChatRequest
 from panlect.llm.scripted import ScriptedModels
-from panlect.summaries.hosted import Studio, queue_summaries
+from panlect.summaries.hosted import queue_summaries
 from tests.e2e.conftest import connect, finished
 from tests.e2e.test_journey_b import push
 
@@ -34,9 +36,8 @@ async def summarised(panlect: Any, count: int) -> list[dict[str, Any]]:
     raise AssertionError(runs)
 
 
-def with_models(panlect: Any, models: ScriptedModels, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("jobs.handlers._models_of", lambda _: models)
-    return panlect
+def with_models(panlect: Any, models: ScriptedModels) -> Any:
+    return replace(panlect, services=replace(panlect.services, models=models))
 
 
 def _about(request: ChatRequest) -> str:
@@ -74,10 +75,10 @@ async def test_an_index_is_described_by_the_code_itself_where_there_is_no_model(
 
 
 async def test_a_push_asks_for_what_it_touched_and_search_finds_what_a_model_said(
-    shop: str, forge: Any, panlect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: str, forge: Any, panlect: Any, tmp_path: Path
 ) -> None:
     models = ScriptedModels(_about)
-    async with with_models(panlect, models, monkeypatch).worker():
+    async with with_models(panlect, models).worker():
         connected = await connect(panlect, forge, shop)
         (run,) = await summarised(panlect, 1)
         assert (run["detail"]["model"], run["detail"]["calls"]) == ("scripted/script", 5)
@@ -99,7 +100,7 @@ async def test_summaries_are_queued_once_for_a_commit_and_older_ones_give_way(
     shop: str, forge: Any, panlect: Any, tmp_path: Path
 ) -> None:
     services = panlect.services
-    studio = Studio(services.db, services.connections, services.mirrors)
+    studio = studio_of(services)
     async with panlect.worker():
         connected = await connect(panlect, forge, shop)
         await summarised(panlect, 1)

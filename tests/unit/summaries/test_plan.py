@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+import pytest
+
+from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.index.memory import MemoryRepository
+from panlect.llm.chat import Usage
+from panlect.llm.scripted import ScriptedModels
 from panlect.summaries.plan import Estimate, Plan, estimate, missing, plan
 
 FILES = {
@@ -73,14 +80,23 @@ def test_a_part_of_a_repository_has_the_keys_that_the_whole_has() -> None:
     assert part == {path: whole[path] for path in ("shop/deep/down/ship.py", "shop/deep/down", "shop/deep")}
 
 
-def test_the_estimate_leaves_out_directories_that_only_pass_on_another() -> None:
+class Paid(ScriptedModels):
+    """Takes a millionth a token."""
+
+    async def quote(self, role: str, usage: Usage, organisation_id: UUID) -> int | None:
+        return usage.input_tokens + usage.output_tokens
+
+
+@pytest.mark.anyio
+async def test_the_estimate_leaves_out_directories_that_only_pass_on_another() -> None:
     made = _plan(FILES)
     nodes = missing(made, {})
     assert [node.path for node in nodes if node.passes_on] == ["shop/deep"]
-    guessed = estimate(nodes, lambda tokens_in, tokens_out: tokens_in + tokens_out)
+    models = Paid(lambda _: "")
+    guessed = await estimate(nodes, models, "summarize", DEFAULT_ORGANISATION)
     assert guessed.calls == len(nodes) - 1 == 6
     assert guessed.cost_microusd == guessed.tokens_in + guessed.tokens_out > 0
-    assert estimate([]) == Estimate(0, 0, 0, 0)
+    assert await estimate([], models, "summarize", DEFAULT_ORGANISATION) == Estimate(0, 0, 0, 0)
 
 
 def test_an_empty_repository_has_nothing_to_describe() -> None:
