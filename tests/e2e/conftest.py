@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from cluster.sandbox import repositories as repos
 from cluster.sandbox.store import Store
@@ -26,6 +27,7 @@ from panlect import wiring
 from panlect.accounts.keys import issue, new_token
 from panlect.db.pool import DEFAULT_ORGANISATION
 from panlect.index.embed import HashingEmbedder
+from panlect.llm.chat import Models
 from panlect.search.hosted import HostedSearch
 from panlect.settings import load
 from serve.app import edge
@@ -149,6 +151,11 @@ class Panlect:
     token: str
     services: wiring.Services
     client: httpx2.AsyncClient
+    app: FastAPI
+
+    def played_by(self, models: Models) -> None:
+        """From now on the web application asks these."""
+        self.app.state.services = replace(self.app.state.services, models=models)
 
     async def connect(self, forge: Forge, full_name: str) -> dict[str, object]:
         asked = {
@@ -201,7 +208,8 @@ async def panlect(
     services = wiring.build(load())
     token = new_token()
     await issue(services.db, DEFAULT_ORGANISATION, "test", ("admin",), token)
-    server = uvicorn.Server(uvicorn.Config(edge(services), host="127.0.0.1", port=port, log_level="warning"))
+    app = edge(services)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -209,7 +217,7 @@ async def panlect(
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, trust_env=False
     ) as client:
-        yield Panlect(f"http://127.0.0.1:{port}", token, services, client)
+        yield Panlect(f"http://127.0.0.1:{port}", token, services, client, app)
     server.should_exit = True
     await serving
     await services.close()

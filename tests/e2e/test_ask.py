@@ -55,8 +55,8 @@ async def test_an_answer_streams_with_lines_that_come_out_of_the_index(
         assert "2023-11-14 T: m" in results[2]  # this node has a mirror
         return "Negative [shop/refund.py:1-2], see [README.md:1] and [shop/nothing.py:1-9]."
 
-    models, before = ScriptedModels(script), asked.services.models
-    object.__setattr__(asked.services, "models", models)  # frozen for everyone else
+    models = ScriptedModels(script)
+    asked.played_by(models)
     question = {"question": "What does a refund return?", "stream": True}
     events: list[tuple[str, Any]] = []
     async with asked.client.stream("POST", "/api/v1/ask", json=question) as stream:
@@ -73,7 +73,7 @@ async def test_an_answer_streams_with_lines_that_come_out_of_the_index(
     assert "nothing.py" not in done["answer"]
     assert [name for name, _ in events].count("step") == 4
     # Without a model the same question has the same places, from the same chunks.
-    object.__setattr__(asked.services, "models", before)
+    asked.played_by(asked.services.models)
     answer = (await asked.client.post("/api/v1/ask", json={"question": "refund payment"})).json()
     assert (answer["model"], answer["sources"][0]["path"]) == ("none", "shop/refund.py")
 
@@ -81,7 +81,7 @@ async def test_an_answer_streams_with_lines_that_come_out_of_the_index(
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_hangs_up_ends_the_model_call(asked: Any, stream: bool) -> None:
     models = Endless(lambda _: "")
-    object.__setattr__(asked.services, "models", models)  # frozen for everyone else
+    asked.played_by(models)
     question = {"question": "What is it?", "stream": stream}
     headers = {"authorization": f"Bearer {asked.token}"}
     async with httpx2.AsyncClient(base_url=asked.url, headers=headers, trust_env=False) as client:
