@@ -19,7 +19,7 @@ from panlect.hidden import without_hidden
 from panlect.index.snapshot import Snapshot
 from panlect.index.summaries import EXTRACTIVE, Summary, SummaryStore
 from panlect.llm.chat import Answer, Caller, ChatRequest, Models
-from panlect.llm.prompts import Block, Slot, new_tag, render
+from panlect.llm.prompts import Block, Slot, new_tag, render, unfenced
 from panlect.llm.structured import is_refusal
 from panlect.summaries.extract import extract_directory, extract_file, first_paragraph, first_sentence
 from panlect.summaries.plan import (
@@ -171,7 +171,7 @@ class Asking:
                 self._failed(error)
                 return Said(why=_reason(error))
             self._in_a_row = 0
-        return said_of(answer)
+        return said_of(answer, request.tag)
 
     def _failed(self, error: ModelError) -> None:
         self._in_a_row += 1
@@ -185,14 +185,14 @@ def request_of(work: Work) -> ChatRequest:
     return ChatRequest(ROLE, render(PROMPTS[work.node.kind], work.slots, tag), tag=tag)
 
 
-def said_of(answer: Answer) -> Said:
-    """The summary in an answer, as plain text of bounded length, or why there is none."""
+def said_of(answer: Answer, tag: str) -> Said:
+    """The summary in an answer, as plain text of bounded length, or why there is none. `tag`: of the fences asked with."""
     usage = answer.usage
     by = f"{answer.provider}/{answer.model}" if answer.provider else ""
     spent = (by, usage.input_tokens, usage.output_tokens, answer.cost_microusd)
     if is_refusal(answer):
         return Said("", *spent, why="refused")
-    text = _plain(answer.content)
+    text = _plain(unfenced(answer.content, tag))
     return Said(text, *spent, why="" if text else "empty")
 
 

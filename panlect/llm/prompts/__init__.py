@@ -96,6 +96,11 @@ def fenced(block: Block, tag: str) -> str:
     return f'<data-{tag} kind="{_quoted(block.kind)}"{where.replace(tag, "[tag]")}>\n{text}\n</data-{tag}>'
 
 
+def unfenced(text: str, tag: str) -> str:
+    """What a model answered, without fences that it repeated."""
+    return re.sub(rf"</?data-{re.escape(tag)}[^>\n]{{0,600}}>?", "", text)
+
+
 @cache
 def prompt(name: str) -> Prompt:
     """A prompt by its name. Raises ValueError when its file is not as a prompt should be."""

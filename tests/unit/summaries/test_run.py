@@ -202,11 +202,13 @@ async def test_a_long_file_shows_its_beginning_and_what_the_rest_defines() -> No
         ('{"summary": "It pays."}', "It pays."),
         ("It\u202e pays\0.\n\nIt ships.", "It pays. It ships."),
         ("It pays. " * 1000, ("It pays. " * 166).strip()),
+        ('<data-a1b2 kind="file" path="a.py"> It pays. </data-a1b2>', "It pays."),
+        ('<data-a1b2 kind="file" path="a.py">', ""),
         (" \n", ""),
         ("I'm sorry, I can't.", ""),
     ],
 )
 def test_an_answer_becomes_plain_text_of_bounded_length(content: str, text: str) -> None:
-    said = said_of(Answer(content, "stop"))
+    said = said_of(Answer(content, "stop"), "a1b2")
     assert said.text == text
     assert bool(said.why) == (not text)
