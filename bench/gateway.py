@@ -100,7 +100,9 @@ def _serve(port: int) -> None:
     from panlect.settings import load
     from serve.app import gateway
 
-    uvicorn.run(gateway(wiring.build(load())), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(
+        gateway(wiring.build(load(), is_gateway=True)), host="127.0.0.1", port=port, log_level="warning"
+    )
 
 
 async def _measured(directory: Path, seconds: float, *, through_serve: bool) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from panlect.index.models import Endpoint, ModelSpec
 from panlect.index.store import PostgresStore
 from panlect.llm.chat import Caller
 from panlect.llm.gateway import Gateway
-from panlect.llm.local import local_models, model_egress
+from panlect.llm.local import Wires, local_models
+from panlect.llm.nobody import Nobody
 from panlect.llm.store import DatabaseTables, KeySource, file_table
 from panlect.llm.table import ModelTable
 from panlect.metrics import Metrics
@@ -76,12 +77,13 @@ def build(
     *,
     embedder: Embed | None = None,
     gateway: Models | None = None,
+    is_gateway: bool = False,
     submit_bulk: SubmitBulk | None = None,
     metrics: Metrics | None = None,
 ) -> Services:
     """The services of a process; nothing is opened yet. Raises ConfigurationError for what cannot work.
 
-    `gateway` asks the process that holds the providers' keys; without one they are asked from here.
+    `gateway` asks the process that holds the providers' keys; `is_gateway`: this one does. Without either nobody is asked.
     """
     url = database_url(settings)
     db = Database(
@@ -95,7 +97,7 @@ def build(
     connections = Connections(db, keys, allow=settings.egress_allow, metrics=counted)
     search = HostedSearch(db.app_url, embedder, settings.data_dir / "segments")
     file = file_table(settings.models_file)
-    asked = gateway or gateway_of(settings, db, keys, file)
+    asked = gateway_of(settings, db, keys, file) if is_gateway else gateway or Nobody()
     return Services(settings, db, keys, connections, counted, search, asked, file, embedder, submit_bulk)
 
 
@@ -104,6 +106,7 @@ async def opened(
     *,
     embedder: Embed | None = None,
     gateway: Models | None = None,
+    is_gateway: bool = False,
     submit_bulk: SubmitBulk | None = None,
     metrics: Metrics | None = None,
 ) -> Services:
@@ -114,6 +117,7 @@ async def opened(
         settings,
         embedder=embedder,
         gateway=gateway,
+        is_gateway=is_gateway,
         submit_bulk=submit_bulk,
         metrics=metrics,
     )
@@ -124,12 +128,11 @@ async def opened(
 def gateway_of(settings: Settings, db: Database, keys: keyring.Keyring, file: ModelTable) -> Gateway:
     """The gateway itself: the process that calls this holds the providers' keys."""
     from panlect.llm.recorder import PostgresLedger
-    from panlect.llm.upstreams.select import Upstreams
 
-    upstreams = Upstreams(model_egress(settings, file))
+    wires = Wires(settings, file)
     tables = DatabaseTables(db, keys, file, KeySource(settings.provider_keys_dir))
     ledger = PostgresLedger(db, settings.model_bodies_kept_s)
-    return Gateway(tables, ledger, lambda one: upstreams.upstream_for(one.provider.kind), upstreams.aclose)
+    return Gateway(tables, ledger, wires.of, wires.aclose)
 
 
 def test_models(name: str, progress: Callable[[str, int, int], None]) -> dict[str, Any]:

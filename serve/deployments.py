@@ -176,7 +176,7 @@ class Gateway:
     """The model gateway: over HTTP for others, through a handle for our own. It alone opens providers' keys."""
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
-        self._services = await wiring.opened(load())
+        self._services = await wiring.opened(load(), is_gateway=True)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         from serve.app import gateway

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from panlect.accounts.keys import Principal
+from panlect.errors import BadInputError
 from panlect.insights.costs import costs, spending
 from panlect.llm import recorder, store
 from panlect.llm.chat import ROLES, Caller
-from panlect.llm.document import as_document, layered, parse
+from panlect.llm.document import layered, parse
 from panlect.llm.probe import probe
 from panlect.llm.table import ModelTable
 from panlect.wiring import Services
@@ -77,6 +78,11 @@ async def test(request: Request, who: Writer, asked: ModelTest) -> list[ModelTes
     """Ask each model of a role, or one model, for one word: whether it answers, how soon, and at what cost."""
     built = services(request)
     table = await _table(built, who.organisation_id)
+    if "/" not in asked.model and asked.model not in ROLES:
+        raise BadInputError(
+            f"There is no role {asked.model[:80]!r}.",
+            fix=f"Use provider/model, or one of {', '.join(ROLES)}.",
+        )
     caller = Caller(who.organisation_id, step="test")
     tested = [await probe(built.models, caller, choice.name) for choice in table.chain(asked.model)]
     return [ModelTested.model_validate(one, from_attributes=True) for one in tested]
@@ -151,7 +157,9 @@ async def models_state(built: Services, organisation_id: UUID) -> ModelsState:
     return ModelsState(
         version=version,
         document=dict(document),
-        operator=as_document(built.models_of_file),
+        operator={
+            name: sorted(getattr(built.models_of_file, name)) for name in ("providers", "models", "roles")
+        },
         roles=roles,
         keys=await store.key_names(built.db, organisation_id),
     )

@@ -197,7 +197,9 @@ class ModelsState(BaseModel):
 
     version: int = Field(description="Send it back with a change; 0 when nothing was written yet")
     document: dict[str, Any]
-    operator: dict[str, Any]
+    operator: dict[str, list[str]] = Field(
+        description="What the operator's file names: addresses and keys are not shown"
+    )
     roles: dict[str, RoleState]
     keys: list[str] = Field(description="Providers of this organisation that have a key")
 

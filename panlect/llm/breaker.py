@@ -29,9 +29,10 @@ class Breaker:
             return left
         return 1.0 if self._open and self._probing else 0.0
 
-    def ask(self) -> None:
-        """A call begins: of an open breaker it is the probe."""
-        self._probing = self._open
+    def ask(self) -> bool:
+        """A call begins; whether it is the probe of an open breaker."""
+        self._probing = self._probing or self._open
+        return self._open
 
     def succeeded(self) -> None:
         """The provider answered: all is forgiven."""
@@ -49,6 +50,7 @@ class Breaker:
         if retry_after_s:
             self._not_before = max(self._not_before, self.now() + min(retry_after_s, _LONGEST_WAIT_S))
 
-    def left(self) -> None:
-        """A call ended without telling anything of the provider (it was cancelled): another may probe."""
-        self._probing = False
+    def left(self, *, probe: bool) -> None:
+        """A call ended without telling anything of the provider (it was cancelled): if it was the probe, another may be."""
+        if probe:
+            self._probing = False

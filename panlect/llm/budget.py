@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from panlect.llm.tokens import estimate_tokens
 
 _RESERVE = 1.15  # our count is at most this much too low on 95 of 100 files (measured over 346)
 _OF_MESSAGE, _OF_TOOL = 6, 30  # tokens around a turn and around a tool's schema
+_ANSWERS = 256  # kept by a process without a database
 _LATE_S = 60.0  # after its timeout a call that is not settled is lost
 
 
@@ -38,6 +40,9 @@ class Call:
     reserve_microusd: int
     timeout_s: float
     raw_tokens: int = 0  # by our count alone, before the factor and the reserve
+    asked_hash: bytes = (
+        b""  # of the request with all that its role filled in: what a cached answer is found by
+    )
     id: UUID = field(default_factory=uuid4)
 
     @property
@@ -86,7 +91,7 @@ class Ledger(Protocol):
         """Give the promise back, charge what it cost, keep the record: all or nothing, and it is on disk."""
         ...
 
-    async def recall(self, caller: Caller, request_hash: bytes, choice: Choice) -> Answer | None:
+    async def recall(self, caller: Caller, asked_hash: bytes, choice: Choice) -> Answer | None:
         """The recorded answer to the same request, while it is kept."""
         ...
 
@@ -141,7 +146,8 @@ def spent_error(scope: str, period: str, spent: int, limit: int) -> BudgetExhaus
 class MemoryLedger:
     """Budgets over this process alone; nothing outlives it."""
 
-    calls: list[tuple[Call, Ending]] = field(default_factory=list)
+    calls: deque[tuple[Call, Ending]] = field(default_factory=lambda: deque(maxlen=10_000))
+    _answers: OrderedDict[tuple[bytes, str], Answer] = field(default_factory=OrderedDict)
     _promised: dict[UUID, tuple[Call, tuple[tuple[str, str], ...]]] = field(default_factory=dict)
     _spent: dict[tuple[str, str], int] = field(default_factory=dict)
     _factors: dict[str, float] = field(default_factory=dict)
@@ -171,14 +177,15 @@ class MemoryLedger:
         ratio = token_ratio(call, ending)
         if ratio is not None:
             self._factors[call.choice.name] = ratio
-        self.calls.append((call, ending))
+        if ending.outcome == "ok" and ending.answer is not None:
+            self._answers[call.asked_hash, call.choice.name] = ending.answer
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        self.calls.append((call, replace(ending, request=None, answer=None)))
 
-    async def recall(self, caller: Caller, request_hash: bytes, choice: Choice) -> Answer | None:  # noqa: ARG002
+    async def recall(self, caller: Caller, asked_hash: bytes, choice: Choice) -> Answer | None:  # noqa: ARG002
         """The last good answer of this process."""
-        for call, ending in reversed(self.calls):
-            if call.request_hash == request_hash and call.choice.name == choice.name and ending.answer:
-                return ending.answer
-        return None
+        return self._answers.get((asked_hash, choice.name))
 
     async def factor(self, organisation_id: UUID, choice: Choice) -> float:  # noqa: ARG002
         """As the last call of the model showed."""

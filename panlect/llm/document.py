@@ -16,6 +16,7 @@ limit_usd = 2.0
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -52,6 +53,10 @@ def parse(document: Mapping[str, Any], *, shared: bool) -> ModelTable:
     Raises ConfigurationError naming the first thing that is unknown, of the wrong type, or cannot work.
     """
     _known(document, _SECTIONS, "the models document")
+    if not _storable(document):
+        raise ConfigurationError(
+            "The models document holds a NUL, half a character or a number that is none.", fix="Take it out."
+        )
     providers = {
         name: replace(_one(Provider, f"providers.{name}", row, name=name), name=name, shared=shared)
         for name, row in _section(document, "providers").items()
@@ -99,6 +104,17 @@ def as_document(table: ModelTable) -> dict[str, Any]:
         "roles": {name: _written(one) for name, one in table.roles.items()},
         "budgets": [_written(one) for one in table.budgets],
     }
+
+
+def _storable(value: Any) -> bool:
+    """Whether Postgres can keep it as JSON."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= mark <= "\udfff" for mark in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(_storable(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(map(_storable, value))
 
 
 def _written(one: Any) -> dict[str, Any]:

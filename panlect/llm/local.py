@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from panlect.egress import Egress
+from panlect.egress import Egress, spelt
 from panlect.errors import ConfigurationError
 from panlect.llm.budget import MemoryLedger
 from panlect.llm.gateway import Gateway
@@ -25,34 +24,35 @@ def local_models(settings: Settings) -> Gateway:
     Raises ConfigurationError when the file is not valid.
     """
     file = file_table(settings.models_file)
-    wires = _Wires(model_egress(settings, file))
+    wires = Wires(settings, file)
     tables = FileTables(file, KeySource(settings.provider_keys_dir))
     return Gateway(tables, MemoryLedger(), wires.of, wires.aclose)
 
 
-def model_egress(settings: Settings, file: ModelTable) -> Egress:
-    """How models are called: hosts that the operator's own file names may be private."""
-    named = tuple(host for one in file.providers.values() if one.url and (host := urlsplit(one.url).netloc))
-    proxy = settings.reveal("egress_proxy") or ""
-    plain = Egress(settings.egress_allow, proxy, settings.egress_no_proxy, settings.egress_ca_file)
-    return replace(plain, allow=(*plain.allow, *named))
+class Wires:
+    """The providers' wires, loaded with the first question: a terminal without models needs none of their packages.
 
+    What the operator's file names may be private, host and port, for the operator's providers alone: an organisation's
+    own provider must not reach what only the operator may let through.
+    """
 
-class _Wires:
-    """The wires, loaded with the first question: a terminal without models needs none of their packages."""
-
-    def __init__(self, egress: Egress) -> None:
-        self._egress = egress
-        self._made: Upstreams | None = None
+    def __init__(self, settings: Settings, file: ModelTable) -> None:
+        proxy = settings.reveal("egress_proxy") or ""
+        plain = Egress(settings.egress_allow, proxy, settings.egress_no_proxy, settings.egress_ca_file)
+        addresses = (spelt(one.url) for one in file.providers.values() if one.url)
+        named = (f"{host}:{port}" for _, host, port in addresses)
+        self._egress = {False: plain, True: replace(plain, allow=(*plain.allow, *named))}
+        self._made: dict[bool, Upstreams] = {}
 
     def of(self, choice: Choice) -> Upstream:
         """The wire of a provider. Raises ConfigurationError where its package is not installed."""
+        shared = choice.provider.shared
         try:
-            if self._made is None:
+            if shared not in self._made:
                 from panlect.llm.upstreams.select import Upstreams
 
-                self._made = Upstreams(self._egress)
-            return self._made.upstream_for(choice.provider.kind)
+                self._made[shared] = Upstreams(self._egress[shared])
+            return self._made[shared].upstream_for(choice.provider.kind)
         except ImportError as error:
             raise ConfigurationError(
                 "Models need packages that are not installed.",
@@ -62,5 +62,5 @@ class _Wires:
 
     async def aclose(self) -> None:
         """Close what was opened."""
-        if self._made is not None:
-            await self._made.aclose()
+        for made in self._made.values():
+            await made.aclose()

@@ -11,7 +11,7 @@ import json
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +19,11 @@ from pydantic import TypeAdapter
 
 from panlect.db.pool import Database
 from panlect.db.sql import query
-from panlect.errors import BadInputError
+from panlect.errors import BadInputError, DatabaseError
 from panlect.llm.budget import Call, Ending, LimitedError, spent_error, token_ratio
 from panlect.llm.chat import Answer, Caller, ChatRequest
 from panlect.llm.table import Budget, Choice
+from panlect.redact import redact
 
 _MOST_AT_ONCE = 64
 _LARGEST_BODY = 1024 * 1024  # bytes compressed; a larger one is not kept
@@ -60,7 +61,14 @@ class PostgresLedger:
     async def reserve(self, call: Call, budgets: Sequence[Budget]) -> None:
         """As the protocol says. Raises BadInputError for a repository or pull request of others."""
         wanted = {**_described(call), **_limits(call)}
-        limits = [{"scope": b.scope, "period": b.period, "limit_microusd": b.limit_microusd} for b in budgets]
+        least: dict[tuple[str, str], int] = {}
+        for b in budgets:  # of two limits for the same thing the lower one holds
+            key = (b.scope, b.period)
+            least[key] = min(b.limit_microusd, least.get(key, b.limit_microusd))
+        limits = [
+            {"scope": scope, "period": period, "limit_microusd": limit}
+            for (scope, period), limit in least.items()
+        ]
         values = [json.dumps(wanted), json.dumps(limits)]
         (row,) = await self.db.call_system((query("models.reserve_call"), values))
         refused = row[0] if row else None
@@ -73,18 +81,23 @@ class PostgresLedger:
         raise LimitedError(refused["refused"], float(refused["wait_s"]))
 
     async def settle(self, call: Call, ending: Ending) -> None:
-        """As the protocol says. Raises DatabaseError or psycopg's error when it could not be written."""
+        """As the protocol says. Raises DatabaseError when it could not be written."""
+        from psycopg import Error
+
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((call.caller.organisation_id, self._settlement(call, ending), done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
-        await done
+        try:
+            await done
+        except Error as error:
+            raise DatabaseError("A model's call could not be recorded.", why=type(error).__name__) from error
 
-    async def recall(self, caller: Caller, request_hash: bytes, choice: Choice) -> Answer | None:
+    async def recall(self, caller: Caller, asked_hash: bytes, choice: Choice) -> Answer | None:
         """As the protocol says."""
         values = {
             "organisation_id": caller.organisation_id,
-            "request_hash": request_hash,
+            "asked_hash": asked_hash,
             "provider": choice.provider.name,
             "model": choice.model,
         }
@@ -146,7 +159,8 @@ class PostgresLedger:
         }
         request = answer = None
         if self.keep_s > 0 and ending.request is not None and ending.answer is not None:
-            request, answer = sealed(_REQUEST, ending.request), sealed(_ANSWER, ending.answer)
+            said = replace(ending.answer, content=redact(ending.answer.content))
+            request, answer = sealed(_REQUEST, ending.request), sealed(_ANSWER, said)
         return json.dumps(row), request, answer
 
 
@@ -216,6 +230,7 @@ def _described(call: Call) -> dict[str, Any]:
         "id": str(call.id),
         "request_id": str(call.request_id),
         "request_hash": call.request_hash.hex(),
+        "asked_hash": call.asked_hash.hex(),
         "role": call.role,
         "provider": call.choice.provider.name,
         "model": call.choice.model,

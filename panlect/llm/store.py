@@ -157,7 +157,13 @@ async def store_document(
 
 
 async def store_key(db: Database, ring: Keyring, organisation_id: UUID, provider: str, key: str) -> None:
-    """Keep a provider's key, sealed. Raises BadInputError for what is none."""
+    """Keep a provider's key, sealed. Raises BadInputError for what is none, or for a provider that is not there."""
+    document, _ = await find_document(db, organisation_id)
+    if provider not in document.get("providers", {}):
+        raise BadInputError(
+            f"There is no provider {provider[:63]!r} of this organisation.",
+            fix="Add it to the models document first.",
+        )
     if not key.strip() or len(key) > _LARGEST_KEY or not key.isprintable():
         raise BadInputError("This is no key.", fix="Paste it as the provider shows it, on one line.")
     sealed = ring.encrypt(key.strip().encode(), organisation_id=organisation_id, purpose=_purpose(provider))

@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
-from panlect.errors import ConfigurationError
+from panlect.egress import spelt
+from panlect.errors import ConfigurationError, EgressRefusedError
 from panlect.llm.chat import ROLES
 
 Kind = Literal["openai", "anthropic", "bedrock", "azure", "gemini", "compatible"]
@@ -18,6 +20,12 @@ KINDS: tuple[str, ...] = get_args(Kind)
 # Who nobody was named for is played by the reviewer. Not summarize: it reads everything, which nobody asked to pay for.
 _PLAYED_BY_REVIEW = ("review-deep", "verify", "triage", "ask", "reply", "memory")
 NEEDS_URL = ("azure", "compatible")
+_URL = "Write it as https://host/v1."
+_OF_PROVIDER = {"concurrency": (0, 10_000), "tokens_per_minute": (0, 1e9), "gpu_usd_per_hour": (0, 100_000)}
+_OF_MODEL = {
+    "window": (0, 1e8), "input_usd": (0, 1e6), "cached_usd": (0, 1e6), "output_usd": (0, 1e6), "tokens_per_second": (0.01, 1e6)
+}  # fmt: skip
+_OF_ROLE = {"max_tokens": (1, 1e7), "timeout_s": (1, 3600), "temperature": (0, 2), "hedge_after_s": (0, 3600)}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}")
 
@@ -156,19 +164,54 @@ def checked(table: ModelTable) -> ModelTable:
             )
         if provider.kind in NEEDS_URL and not provider.url:
             raise ConfigurationError(f"Provider {name} needs an address.", fix="Give its url.")
+        _address(name, provider)
+        _bounded(f"providers.{name}", provider, _OF_PROVIDER)
+    for name, model in table.models.items():
+        _bounded(f"models.{name}", model, _OF_MODEL)
     for budget in table.budgets:
-        if not 0 <= budget.limit_usd < 1e9:
+        _bounded(f"the budget of each {budget.scope}", budget, {"limit_usd": (0, 1e9)})
+    for name, role in table.roles.items():
+        _bounded(f"roles.{name}", role, _OF_ROLE)
+        for entry in role.chain:
+            if entry.startswith("role:") and entry.removeprefix("role:") not in ROLES:
+                raise ConfigurationError(
+                    f"There is no role {entry[5:85]!r}, which {name} names.",
+                    fix=f"Use one of {', '.join(ROLES)}.",
+                )
+    for name in table.roles:
+        if name not in ROLES:
             raise ConfigurationError(
-                f"The budget of each {budget.scope} is {budget.limit_usd}.", fix="Give dollars, 0 or more."
+                f"There is no role {name[:80]!r}.", fix=f"Use one of {', '.join(ROLES)}."
             )
-    for role in table.roles:
-        if role not in ROLES:
-            raise ConfigurationError(
-                f"There is no role {role[:80]!r}.", fix=f"Use one of {', '.join(ROLES)}."
-            )
-        table.chain(role)
-        _ladder(table, role)
+    for name in ROLES:
+        table.chain(name)
+        _ladder(table, name)
     return table
+
+
+def _bounded(place: str, one: object, bounds: Mapping[str, tuple[float, float]]) -> None:
+    """Raises ConfigurationError for a number that nothing good can come of: a negative price pays budgets back."""
+    for name, (least, most) in bounds.items():
+        value = getattr(one, name)
+        if value is not None and not least <= value <= most:  # a NaN is neither
+            raise ConfigurationError(
+                f"{name} of {place} is {value}.", fix=f"Give a number from {least:g} to {most:g}."
+            )
+
+
+def _address(name: str, provider: Provider) -> None:
+    """Raises ConfigurationError for an address that is none, or that would show a secret to whoever reads it."""
+    if not provider.url:
+        return
+    try:
+        parts = urlsplit(provider.url)
+        spelt(provider.url)
+    except (EgressRefusedError, ValueError) as error:
+        raise ConfigurationError(
+            f"The url of provider {name} is no address.", why=str(error), fix=_URL
+        ) from None
+    if parts.fragment or (parts.query and provider.kind != "azure"):
+        raise ConfigurationError(f"The url of provider {name} has a query.", fix="Give the key as a key.")
 
 
 def _ladder(table: ModelTable, role: str) -> Sequence[str]:

@@ -42,7 +42,7 @@ create table spend (
     period text not null check (period in ('total', 'month', 'day')),
     starts timestamptz not null,
     reserved bigint not null default 0 check (reserved >= 0),
-    settled bigint not null default 0,
+    settled bigint not null default 0 check (settled >= 0),
     primary key (organisation_id, scope, subject, period, starts)
 );
 select protect('spend');
@@ -69,7 +69,8 @@ create table model_call (
     organisation_id uuid not null references organisation on delete cascade,
     id uuid not null,
     request_id uuid not null, -- the tries of one question share it
-    request_hash bytea not null,
+    request_hash bytea not null, -- of what was asked: what a replay finds it by
+    asked_hash bytea not null, -- with all that the role filled in: what a cached answer is found by
     repository_id uuid,
     pull_request_id uuid,
     run_id uuid,
@@ -94,7 +95,7 @@ select protect('model_call');
 create index call_listed on model_call (organisation_id, created_at desc);
 create index call_of_run on model_call (run_id, created_at) where run_id is not null;
 create index call_of_pull_request on model_call (pull_request_id) where pull_request_id is not null;
-create index call_of_hash on model_call (organisation_id, request_hash, created_at desc) where outcome = 'ok';
+create index call_of_hash on model_call (organisation_id, asked_hash, created_at desc) where outcome = 'ok';
 grant select on model_call to panlect_app;
 
 -- What was asked and answered: compressed, redacted, and gone after a while.
@@ -162,7 +163,7 @@ declare
     organisation uuid := (call->>'organisation_id')::uuid;
     repository uuid := (call->>'repository_id')::uuid;
     pull uuid := (call->>'pull_request_id')::uuid;
-    cost bigint := coalesce((call->>'reserve_microusd')::bigint, 0);
+    cost bigint := greatest(coalesce((call->>'reserve_microusd')::bigint, 0), 0);
     provider text := call->>'provider_key';
     budget jsonb;
     about uuid;
@@ -250,7 +251,7 @@ create function settle_model_call(call jsonb, request bytea, answer bytea) retur
 language plpgsql as $$
 declare
     organisation uuid := (call->>'organisation_id')::uuid;
-    cost bigint := (call->>'cost_microusd')::bigint;
+    cost bigint := case when call->>'cost_microusd' is null then null else greatest((call->>'cost_microusd')::bigint, 0) end;
     promised model_reservation;
     charged bigint;
     charge jsonb;
@@ -264,15 +265,23 @@ begin
         where s.organisation_id = organisation and s.scope = charge->>'scope' and s.subject = (charge->>'subject')::uuid
           and s.period = charge->>'period' and s.starts = (charge->>'starts')::timestamptz;
     end loop;
+    if (promised.described->>'tokens_per_minute')::double precision > 0 then
+        update token_bucket b
+        set tokens = least((promised.described->>'tokens_per_minute')::double precision,
+                           b.tokens + (promised.described->>'tokens')::double precision
+                           - coalesce((call->>'input_tokens')::double precision, 0)
+                           - coalesce((call->>'output_tokens')::double precision, 0))
+        where b.key = 'model:' || promised.provider_key;
+    end if;
     select coalesce(c.cost_microusd, 0), c.created_at into charged, at from model_call c
     where c.organisation_id = organisation and c.id = (call->>'id')::uuid;
     at := coalesce(at, promised.created_at, now());
     insert into model_call as c (
-        organisation_id, id, request_id, request_hash, repository_id, pull_request_id, run_id, step, role, provider,
+        organisation_id, id, request_id, request_hash, asked_hash, repository_id, pull_request_id, run_id, step, role, provider,
         model, outcome, detail, input_tokens, cached_tokens, output_tokens, usage_estimated, cost_microusd, ms,
         first_token_ms, withheld, created_at)
     values (
-        organisation, (call->>'id')::uuid, (call->>'request_id')::uuid, decode(call->>'request_hash', 'hex'),
+        organisation, (call->>'id')::uuid, (call->>'request_id')::uuid, decode(call->>'request_hash', 'hex'), decode(call->>'asked_hash', 'hex'),
         (call->>'repository_id')::uuid, (call->>'pull_request_id')::uuid, (call->>'run_id')::uuid,
         coalesce(call->>'step', ''), call->>'role', call->>'provider', call->>'model',
         call->>'outcome', coalesce(call->>'detail', ''), coalesce((call->>'input_tokens')::bigint, 0),
@@ -313,7 +322,8 @@ declare
     lost int := 0;
 begin
     for promised in
-        select * from model_reservation r where r.expires_at < clock_timestamp() limit 500 for update skip locked
+        select * from model_reservation r where r.expires_at < clock_timestamp()
+        order by r.organisation_id limit 500 for update skip locked -- organisations are locked in one order
     loop
         perform settle_model_call(
             promised.described || jsonb_build_object('outcome', 'lost', 'usage_estimated', true,

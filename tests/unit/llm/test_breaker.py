@@ -58,8 +58,10 @@ def test_a_look_that_was_given_up_lets_another_look() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.at = 31
-    breaker.ask()
-    breaker.left()
+    probe = breaker.ask()
+    breaker.left(probe=False)
+    assert breaker.wait_s() == 1.0, "another call's end is not the probe's"
+    breaker.left(probe=probe)
     assert breaker.wait_s() == 0.0
 
 
