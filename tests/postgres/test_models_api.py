@@ -115,7 +115,15 @@ async def test_two_who_edit_at_once_do_not_undo_each_other(panlect: Panlect) -> 
         ({"providers": {"x": {"kind": "openai", "key": "HOUSE_KEY"}}}, "names a key of the operator"),
         ({"models": {"house/gpt-5": {"input_usd": 0}}}, "is a model of the operator's provider"),
         ({"budgets": [{"scope": "galaxy", "limit_usd": 1}]}, "budgets.0.scope"),
-        ({"budgets": [{"scope": "organisation", "limit_usd": -1}]}, "The budget of each organisation is -1"),
+        ({"budgets": [{"scope": "organisation", "limit_usd": -1}]}, "the budget of each organisation is -1"),
+        ({"models": {"x/m": {"input_usd": -1}}}, "input_usd of models.x/m is -1"),
+        ({"providers": {"x": {"kind": "compatible", "url": "http://a/v1", "gpu_usd_per_hour": -5}}}, "gpu_usd_per_hour"),
+        ({"providers": {"x": {"kind": "compatible", "url": "ftp://a"}}}, "is no address"),
+        ({"providers": {"x": {"kind": "compatible", "url": "https://a/v1?key=sk-1"}}}, "has a query"),
+        ({"roles": {"review": {"chain": ["house/x"], "timeout_s": 0.001}}}, "timeout_s of roles.review"),
+        ({"roles": {"review": {"chain": ["house/x"], "max_tokens": 0}}}, "max_tokens of roles.review"),
+        ({"roles": {"review": ["role:nope"]}}, "There is no role 'nope'"),
+        ({"roles": {"review": ["house/x\u0000"]}}, "holds a NUL"),
         ({"roles": {"review": {"chain": ["house/x"], "degrade_to": "review"}}}, "cannot degrade"),
         ({"providers": {"X Y": {"kind": "openai"}}}, "is no provider's name"),
     ],
@@ -147,6 +155,19 @@ async def test_a_key_is_sealed_opened_by_the_gateway_alone_and_shown_to_nobody(
     assert KEY not in repr(panlect.double.targets)
     assert (await panlect.call("DELETE", "models/keys/ours")).status_code == 204
     assert (await panlect.call("DELETE", "models/keys/ours")).status_code == 404
+
+
+async def test_a_key_needs_a_provider_and_a_test_a_role(panlect: Panlect) -> None:
+    for name in ("nobody", "%00"):
+        answer = await panlect.call("PUT", f"models/keys/{name}", {"key": KEY})
+        assert (answer.status_code, "no provider" in answer.json()["error"]) == (400, True)
+    answer = await panlect.call("POST", "models/test", {"model": "nosuch"})
+    assert (answer.status_code, "no role 'nosuch'" in answer.json()["error"]) == (400, True)
+
+
+async def test_readers_see_names_of_the_operator_and_no_more(panlect: Panlect) -> None:
+    shown = (await panlect.call("GET", "models", scope="read")).text
+    assert "house" in shown and "HOUSE_KEY" not in shown
 
 
 async def test_only_administrators_change_models_and_read_what_was_said(panlect: Panlect) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -17,12 +18,12 @@ from panlect.errors import (
     ModelUnavailableError,
     NoModelError,
 )
-from panlect.llm.budget import MemoryLedger
+from panlect.llm.budget import Call, MemoryLedger
 from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Message, Tool, Usage
 from panlect.llm.document import layered, parse
 from panlect.llm.gateway import Gateway
 from panlect.llm.store import FileTables, KeySource
-from panlect.llm.table import ModelTable
+from panlect.llm.table import Budget, Choice, ModelTable
 from tests.unit.llm.upstream_double import Double
 
 pytestmark = pytest.mark.anyio
@@ -56,8 +57,13 @@ def document(chain: list[str], **role: Any) -> dict[str, Any]:
     }
 
 
-def gateway(document: dict[str, Any], double: Double | None = None, clock: Clock | None = None) -> Gateway:
+def gateway(
+    document: dict[str, Any], double: Double | None = None, clock: Clock | None = None, timeout_s: float = 0.0
+) -> Gateway:
     table = layered(ModelTable(), parse(document, shared=True))
+    if timeout_s:  # less than a document may ask for: tests do not wait
+        roles = {name: replace(role, timeout_s=timeout_s) for name, role in table.roles.items()}
+        table = replace(table, roles=roles)
     double = double or Double()
     timing: dict[str, Any] = {"clock": clock, "sleep": clock.sleep} if clock else {}
     return Gateway(
@@ -98,10 +104,83 @@ async def test_the_next_takes_over_when_one_fails(failing: str) -> None:
 
 
 async def test_one_that_hangs_is_left_after_its_time() -> None:
-    made = gateway(document(["a/slow"], timeout_s=0.1))
+    made = gateway(document(["a/slow"]), timeout_s=0.1)
     with pytest.raises(ModelUnavailableError, match="No model"):
         await made.chat(QUESTION, CALLER)
     assert outcomes(made) == ["timeout"]
+
+
+async def test_the_next_takes_over_from_one_that_hangs_and_has_as_much_time() -> None:
+    double = Double(pause_s=0.1)
+    made = gateway(document(["a/slow", "b/ok"]), double, timeout_s=0.3)
+    assert (await made.chat(QUESTION, CALLER)).provider == "b"
+    assert outcomes(made) == ["timeout", "ok"]
+
+
+async def test_whoever_gives_no_time_does_not_close_a_provider_for_others() -> None:
+    made = gateway(document(["a/slow"]), timeout_s=0.01)
+    for _ in range(6):
+        with pytest.raises(ModelUnavailableError):
+            await made.chat(QUESTION, CALLER)
+    assert made.breaker("a").wait_s() == 0.0
+
+
+async def test_a_provider_at_its_limit_is_passed_over_at_once() -> None:
+    one = document(["a/slow", "b/ok"])
+    one["providers"]["a"]["concurrency"] = 1
+    made = gateway(one, timeout_s=5)
+    busy = asyncio.create_task(made.chat(QUESTION, CALLER))
+    await asyncio.sleep(0.05)
+    assert (await made.chat(QUESTION, CALLER)).provider == "b"
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+async def test_an_entry_without_a_key_or_a_price_does_not_take_the_chain_with_it() -> None:
+    one = document(["keyless/gpt-5", "paid/unheard-of", "b/ok"])
+    one["providers"]["keyless"] = {"kind": "openai", "key": "NOT_SET"}
+    one["providers"]["paid"] = {"kind": "openai", "key": "PAID"}
+    made = gateway({**one, "budgets": [{"scope": "organisation", "limit_usd": 1}]})
+    assert (await made.chat(QUESTION, CALLER)).provider == "b"
+    with pytest.raises(ConfigurationError, match="has no key"):
+        await gateway({**one, "roles": {"review": ["keyless/gpt-5"]}}).chat(QUESTION, CALLER)
+
+
+async def test_who_is_cancelled_while_the_promise_is_made_gives_it_back() -> None:
+    class Slow(MemoryLedger):
+        __slots__ = ()
+
+        async def reserve(self, call: Call, budgets: Sequence[Budget]) -> None:
+            await MemoryLedger.reserve(self, call, budgets)
+            await asyncio.sleep(0.1)
+
+    made = gateway(document(["a/ok"]))
+    made.ledger = Slow()
+    asking = asyncio.create_task(made.chat(QUESTION, CALLER))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert made.ledger._promised == {}
+    assert outcomes(made) == ["cancelled"]
+
+
+async def test_a_wire_that_cannot_be_loaded_leaves_no_promise() -> None:
+    def broken(_: Choice) -> Any:
+        raise ConfigurationError("Models need packages that are not installed.")
+
+    made = gateway(document(["a/ok"]))
+    made.upstream = broken
+    with pytest.raises(ConfigurationError):
+        await made.chat(QUESTION, CALLER)
+    assert isinstance(made.ledger, MemoryLedger)
+    assert made.ledger._promised == {}
+
+
+async def test_more_than_a_minute_of_tokens_is_asked_of_somebody_else() -> None:
+    one = document(["a/ok", "b/ok"])
+    one["providers"]["a"]["tokens_per_minute"] = 90
+    assert (await gateway(one).chat(QUESTION, CALLER)).provider == "b"
 
 
 async def test_a_single_provider_is_asked_again_after_as_long_as_it_says() -> None:
@@ -181,7 +260,11 @@ async def test_a_spent_budget_goes_on_with_the_cheaper_model_of_the_chain() -> N
     budgets = [{"scope": "organisation", "period": "month", "limit_usd": 0.001}]
     double = Double()
     made = gateway({**document(["a/ok", "b/ok"]), "models": models, "budgets": budgets}, double)
-    assert (await made.chat(QUESTION, CALLER)).provider == "b"
+    answer = await made.chat(QUESTION, CALLER)
+    assert answer.provider == "b"
+    assert answer.degraded.startswith(
+        "a/ok was not asked: The budget of this month of the organisation is spent"
+    )
     assert double.asked == ["b/ok"]
 
 
@@ -242,6 +325,9 @@ async def test_the_same_request_is_answered_from_the_record_where_the_role_allow
     assert (first.cached, second.cached, second.cost_microusd) == (False, True, 0)
     assert second.content == first.content
     assert len(double.asked) == 1
+    assert outcomes(made) == ["ok", "cached"]
+    longer = await made.chat(replace(fenced[0], max_tokens=4000), CALLER)
+    assert not longer.cached, "a longer answer was asked for"
     assert not (await gateway(document(["a/ok"]), double).chat(QUESTION, CALLER)).cached
 
 
