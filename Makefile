@@ -76,6 +76,7 @@ bench: $(SETUP) ## Measure, and write bench/results (with PEERS, made by `make b
 	@$(BIN)/python -m bench.served --json bench/results/served.json
 	@$(BIN)/python -m bench.vectors --json bench/results/vectors.json
 	@$(BIN)/python -m bench.queue --json bench/results/queue.json
+	@$(BIN)/python -m bench.gateway --through-serve --json bench/results/gateway.json
 	@$(BIN)/python -m bench.table
 
 bench-peers: ## Make the environment of bench/peers.txt, for comparison in the same run

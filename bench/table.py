@@ -132,6 +132,34 @@ def _queue(result: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     )
 
 
+def _gateway(result: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    p50, rates = result["p50_ms"], result["requests_per_s"]
+    yield (
+        "gateway with reserve, settle and record, under uvicorn, instant stub: added to a call, p50",
+        f"{result['overhead_ms_p50']} ms (stub {p50['stub']}, through it {p50['gateway']}, streaming {p50['stream']})",
+        "8 ms",
+    )
+    yield (
+        f"the same, {result['clients']} clients",
+        f"{rates['gateway']} requests/s, streaming {rates['gateway_streaming']} (stub alone {rates['stub']})",
+        "120 requests/s",
+    )
+    if "through_serve" in result:
+        through = result["through_serve"]
+        yield (
+            "the same through Ray Serve",
+            f"p50 {through['p50_ms']} ms, {through['requests_per_s']} requests/s",
+            "",
+        )
+    yield "a failover adds", f"{result['failover_ms']} ms", "50 ms"
+    race = result["race"]
+    yield (
+        f"{race['callers']} callers at once for one budget",
+        f"{race['answered']} answered, {race['refused']} refused, {race['over_budget']} over budget",
+        "0 over budget",
+    )
+
+
 _FIGURES = {
     "parse": _parse,
     "embed": _embed,
@@ -141,6 +169,7 @@ _FIGURES = {
     "served": _served,
     "vectors": _vectors,
     "queue": _queue,
+    "gateway": _gateway,
 }
 
 if __name__ == "__main__":
