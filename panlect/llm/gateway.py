@@ -65,6 +65,7 @@ class Gateway:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _breakers: dict[str, Breaker] = field(default_factory=dict)
+    _loaded: set[tuple[bool, str]] = field(default_factory=set)
 
     async def named(self, role: str, organisation_id: UUID) -> str:
         """`provider/model` that would be asked first, or "none"."""
@@ -122,6 +123,14 @@ class Gateway:
     async def aclose(self) -> None:
         """Close the providers' connections."""
         await self.closing()
+
+    async def wire(self, choice: Choice) -> Upstream:
+        """The wire of a provider. The first time in a thread: an SDK takes seconds to import."""
+        kind = (choice.provider.shared, choice.provider.kind)
+        if kind not in self._loaded:
+            await asyncio.to_thread(self.upstream, choice)
+            self._loaded.add(kind)
+        return self.upstream(choice)
 
     def breaker(self, call_key: str) -> Breaker:
         """The state of one provider's account."""

@@ -254,7 +254,7 @@ class Question:
         gateway, began = self.gateway, self.gateway.clock()
         made: Answer | Embeddings
         try:
-            upstream = gateway.upstream(call.choice)
+            upstream = await gateway.wire(call.choice)
             async with asyncio.timeout(target.timeout_s):
                 if self.embedding:
                     made = await upstream.embed(self.embedding, target)
@@ -277,9 +277,8 @@ class Question:
         first_ms: float | None = None
         answer: Answer | None = None
         try:
-            async with contextlib.aclosing(
-                gateway.upstream(call.choice).stream(self._asked_of(call.choice), target)
-            ) as pieces:
+            upstream = await gateway.wire(call.choice)
+            async with contextlib.aclosing(upstream.stream(self._asked_of(call.choice), target)) as pieces:
                 # A timeout spans one piece each, never a yield: it would cancel whoever reads.
                 while answer is None:
                     async with asyncio.timeout(max(_LEAST_S, began + target.timeout_s - gateway.clock())):

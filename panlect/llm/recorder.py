@@ -90,6 +90,8 @@ class PostgresLedger:
             self._writing = asyncio.create_task(self._write())
         try:
             await done
+        except DatabaseError:
+            raise
         except Error as error:
             raise DatabaseError("A model's call could not be recorded.", why=type(error).__name__) from error
 
@@ -135,6 +137,9 @@ class PostgresLedger:
             await self._store(batch)
         except Exception as error:  # noqa: BLE001 - handed on to whoever waits for it
             return error
+        except BaseException:
+            _tell(batch, DatabaseError("The recorder was stopped."))
+            raise
         _tell(batch, None)
         return None
 
