@@ -26,6 +26,8 @@ from panlect.llm.table import Budget, Choice
 from panlect.redact import redact
 
 _MOST_AT_ONCE = 64
+_MOST_BYTES = 4 * 1024 * 1024
+_LARGE = 256 * 1024  # characters of a request that is packed in a thread
 _LARGEST_BODY = 1024 * 1024  # bytes compressed; a larger one is not kept
 _LARGEST_RAW = 32 * 1024 * 1024
 _FACTORS_S = 30.0
@@ -85,7 +87,13 @@ class PostgresLedger:
         from psycopg import Error
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((call.caller.organisation_id, self._settlement(call, ending), done))
+        large = ending.request is not None and sum(len(m.content) for m in ending.request.messages) > _LARGE
+        settlement = (
+            await asyncio.to_thread(self._settlement, call, ending)
+            if large
+            else self._settlement(call, ending)
+        )
+        self._waiting.append((call.caller.organisation_id, settlement, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         try:
@@ -124,7 +132,8 @@ class PostgresLedger:
     async def _write(self) -> None:
         """Write what waits, until nothing does. Who asked for it learns how it went."""
         while self._waiting:
-            batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+            count = _fitting(self._waiting)
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
             batch.sort(key=lambda one: one[0])  # organisations are locked in one order
             if await self._written(batch) is not None:
                 for one in batch:  # one that cannot be written must not take the others with it
@@ -167,6 +176,16 @@ class PostgresLedger:
             said = replace(ending.answer, content=redact(ending.answer.content))
             request, answer = sealed(_REQUEST, ending.request), sealed(_ANSWER, said)
         return json.dumps(row), request, answer
+
+
+def _fitting(waiting: Sequence[_Waiting]) -> int:
+    """How many of them go into one message: bodies are written into its text, two characters a byte."""
+    size = 0
+    for count, (_, (_, request, answer), _) in enumerate(waiting[:_MOST_AT_ONCE]):
+        size += len(request or b"") + len(answer or b"")
+        if count and size > _MOST_BYTES:
+            return count
+    return min(len(waiting), _MOST_AT_ONCE)
 
 
 def _tell(batch: Sequence[_Waiting], error: Exception | None) -> None:
