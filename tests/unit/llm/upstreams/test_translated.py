@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,10 +14,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from cluster.sandbox.models import Running, running
+from cluster.sandbox.models import Asked, Running, Said, running
 from panlect.egress import Egress
 from panlect.errors import ProviderError
-from panlect.llm.chat import ChatRequest, Message, Schema, Tool, ToolCall
+from panlect.llm.chat import Answer, ChatRequest, Delta, Message, Schema, Tool, ToolCall
 from panlect.llm.table import Choice, Model, Provider
 from panlect.llm.upstreams import Target, bedrock
 from panlect.llm.upstreams.bedrock import Bedrock
@@ -311,6 +311,45 @@ async def test_a_bearer_key_of_bedrock_goes_to_the_regions_own_address(anyio_bac
     assert request.url.host == "bedrock-runtime.eu-central-1.amazonaws.com"
     assert request.url.raw_path == b"/model/us.anthropic.claude-sonnet-4-5-v1%3A0/converse"
     assert request.headers["authorization"] == "Bearer ABSKQmVkcm9ja0FQSUtleQ=="
+
+
+def hostile(asked: Asked) -> Said:
+    if asked.tools:
+        arguments = json.dumps({"a": "\ud800\0"})
+        return Said("so\ud83d\udc4d\ud800\0 it is", "read", arguments, finish="tool")
+    if "refuse" in asked.last:
+        return Said("n\ud800o", finish="refusal")
+    return Said("a piece th\ud83d\udc4dt has h\ud800lves in it\ud83d")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ASKED,
+        replace(ASKED, messages=(Message("user", "refuse"),)),
+        replace(ASKED, tools=(Tool("read", "", {"type": "object", "properties": {}}),)),
+    ],
+    ids=["text", "refusal", "tool"],
+)
+@both
+async def test_halves_of_characters_do_not_come_through(kind: str, request_: ChatRequest) -> None:
+    with running(hostile) as scripted:
+        found = Upstreams(Egress((scripted.allow, "127.0.0.1")))
+        to = target(kind, scripted)
+        answer = await found.upstream_for(kind).chat(request_, to)
+        *shown, streamed = [piece async for piece in found.upstream_for(kind).stream(request_, to)]
+        await found.aclose()
+    assert isinstance(streamed, Answer)
+    for one in (answer, streamed):
+        text = json.dumps(asdict(one), ensure_ascii=False, default=str)
+        text.encode()
+        assert "\\u0000" not in text.replace(
+            "\\\\u0000", ""
+        )  # arguments are JSON themselves, and may spell it
+    assert streamed.content == answer.content
+    assert "".join(piece.text for piece in shown if isinstance(piece, Delta)) == answer.content
+    if request_ is ASKED:
+        assert answer.content == "a piece th👍t has h\ufffdlves in it\ufffd"
 
 
 HOSTILE = {
