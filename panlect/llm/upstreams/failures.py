@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from panlect.errors import EgressRefusedError, NameUnresolvedError, ProviderError
+from panlect.hidden import without_hidden
 from panlect.redact import redact
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def failed(
 
 
 def printable(text: str, key: str) -> str:
-    """One short line of `text` without the key, its parts, or anything else that looks like a credential."""
-    text = text[:_MOST_READ]
+    """One short line of `text` without the key, its parts, or anything else that looks like a credential.
+
+    Nor does it hold characters that nobody sees: they go first, since a key may be broken in two by one.
+    """
+    text = without_hidden(text[:_MOST_READ])[0]
     for secret in sorted({key, *key.split(":")}, key=len, reverse=True):
         if len(secret) >= 6:
             text = text.replace(secret, "[SECRET:key]")

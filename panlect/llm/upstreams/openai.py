@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -34,6 +34,7 @@ from panlect.llm.tokens import estimate_tokens
 from panlect.llm.upstreams import Target
 from panlect.llm.upstreams.failures import connecting, failed, refused, reported
 from panlect.llm.upstreams.sse import Events, TooMuchError
+from panlect.llm.upstreams.text import Pieces, whole, whole_json
 
 OWN_URLS = {
     "openai": "https://api.openai.com/v1",
@@ -317,6 +318,7 @@ class _Story:
     refusal: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     calls: dict[int, list[str]] = field(default_factory=dict)  # id, name, pieces of arguments
+    texts: dict[object, Pieces] = field(default_factory=dict)
     held_back: str = ""
 
     @property
@@ -347,11 +349,11 @@ class _Story:
         if not isinstance(delta, dict):
             raise _garbage(self.target, "a delta is no object")
         shown = []
-        if text := _text(delta.get("content"), self.target):
+        if text := self._joined("content", delta.get("content")):
             self.text.append(text)
             # Beside a tool that stands for the answer, prose is the answer only when the tool is not called.
             shown += [] if self.plan.schema_tool else [text]
-        if refusal := _text(delta.get("refusal"), self.target):
+        if refusal := self._joined("refusal", delta.get("refusal")):
             self.refusal.append(refusal)
         for call in _list(delta.get("tool_calls"), self.target):
             shown += self._call(call)
@@ -367,9 +369,16 @@ class _Story:
         function = call.get("function") or {}
         known[0] = known[0] or _text(call.get("id"), self.target)
         known[1] = known[1] or _text(function.get("name"), self.target)
-        piece = _text(function.get("arguments"), self.target)
+        piece = self._joined(at, function.get("arguments"))
         known.append(piece)
         return [piece] if piece and known[1] == self.plan.schema_tool else []
+
+    def _joined(self, part: object, piece: object) -> str:
+        """What a piece of one of the texts adds to it, as far as its last character is whole."""
+        return self.texts.setdefault(part, Pieces()).add(_raw(piece, self.target))
+
+    def _rest(self, part: object) -> str:
+        return self.texts[part].rest() if part in self.texts else ""
 
     def whole(self, request: ChatRequest) -> Answer:
         """The answer. Raises ProviderError(cut) when the stream never said why it ended."""
@@ -377,17 +386,21 @@ class _Story:
             raise _garbage(self.target, "it is no stream of events")
         if self.reason is None:
             raise failed(self.target, "broke off: the stream has no end", "cut", billed=True)
+        rests = {part: self._rest(part) for part in self.texts}
         calls = tuple(
-            ToolCall(known[0] or f"call_{at}", known[1], "".join(known[2:]))
+            ToolCall(known[0] or f"call_{at}", known[1], "".join(known[2:]) + rests.get(at, ""))
             for at, known in sorted(self.calls.items())
         )
-        said = _Said("".join(self.text), calls, "".join(self.refusal), self.reason)
+        content, refusal = ("".join(pieces) for pieces in (self.text, self.refusal))
+        said = _Said(
+            content + rests.get("content", ""), calls, refusal + rests.get("refusal", ""), self.reason
+        )
         answer = _made(said, self.usage or {}, self.plan, request, self.target)
-        if (
-            self.plan.schema_tool
-            and answer.content
-            and not any(c.name == self.plan.schema_tool for c in calls)
-        ):
+        if not self.plan.schema_tool:
+            self.held_back = rests.get("content", "")
+        elif at_tool := [at for at, known in self.calls.items() if known[1] == self.plan.schema_tool]:
+            self.held_back = rests.get(min(at_tool), "")
+        else:
             self.held_back = answer.content
         return answer
 
@@ -419,7 +432,9 @@ def _answer(found: Mapping[str, Any], plan: _Plan, request: ChatRequest, target:
             arguments = json.dumps(arguments)
         calls.append(
             ToolCall(
-                _text(call.get("id"), target) or f"call_{at}", function["name"], _text(arguments, target)
+                _text(call.get("id"), target) or f"call_{at}",
+                whole(function["name"]),
+                _text(arguments, target),
             )
         )
     reason = _reason(choice.get("finish_reason"), target)
@@ -439,6 +454,7 @@ def _made(said: _Said, found: Mapping[str, Any], plan: _Plan, request: ChatReque
         reason = "tool_calls"
     if reason == "tool_calls" and not calls:
         reason = "stop"
+    calls = tuple(replace(call, arguments=whole_json(call.arguments)) for call in calls)
     usage = _usage(found, lambda: estimated(request, said.content, said.calls))
     return Answer(
         content, reason, calls, said.refusal, usage, target.choice.provider.name, target.choice.model
@@ -500,7 +516,12 @@ def _list(value: object, target: Target) -> list[Any]:
 
 
 def _text(value: object, target: Target) -> str:
-    """A text, none, or a list of parts whose texts count."""
+    """A text, none, or a list of parts whose texts count; it can be kept and sent on."""
+    return whole(_raw(value, target))
+
+
+def _raw(value: object, target: Target) -> str:
+    """The same as it came."""
     if value is None:
         return ""
     if isinstance(value, str):

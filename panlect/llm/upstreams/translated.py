@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import httpx2
@@ -52,6 +52,7 @@ from panlect.llm.chat import (
 from panlect.llm.upstreams import Target
 from panlect.llm.upstreams.failures import LONGEST_WAIT_S, connecting, failed, in_error, not_called, refused
 from panlect.llm.upstreams.openai import asking_for_json, estimated, fits_a_tool
+from panlect.llm.upstreams.text import Pieces, whole, whole_json
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -112,7 +113,7 @@ class TranslatedUpstream:
         opening = model_request_stream(
             plan.model, plan.messages, model_settings=plan.settings, model_request_parameters=plan.parameters
         )
-        shown = ""
+        shown, texts = "", Pieces()
         async with opening as response:
             events = aiter(response)
             while True:
@@ -125,15 +126,18 @@ class TranslatedUpstream:
                 if event is None:
                     break
                 progress.began = True
-                if text := progress.text_of(event, plan.schema_tool):
+                if text := texts.add(progress.text_of(event, plan.schema_tool)):
                     shown += text
                     yield Delta(text)
-            whole = response.get()
-        if whole.finish_reason is None:
+            ended = response.get()
+        if ended.finish_reason is None:
             raise failed(target, "broke off: the stream has no end", "cut", billed=True)
-        answer = _answer(whole, plan, request, target)
+        answer = _answer(ended, plan, request, target)
+        rest = texts.rest()
         if plan.schema_tool and answer.content and not shown:
             yield Delta(answer.content)
+        elif rest:
+            yield Delta(rest)
         yield answer
 
     async def embed(self, texts: Sequence[str], target: Target) -> Embeddings:  # noqa: ARG002
@@ -379,10 +383,15 @@ def _arguments(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"value": found}
 
 
+def _spelt(arguments: object) -> str:
+    """Arguments as text again; halves of characters, which pydantic-ai does not spell, as escapes."""
+    return whole(arguments or "{}") if isinstance(arguments, str | None) else json.dumps(arguments)
+
+
 def _answer(response: ModelResponse, plan: _Plan, request: ChatRequest, target: Target) -> Answer:
-    content = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    content = whole("".join(part.content for part in response.parts if isinstance(part, TextPart)))
     calls = tuple(
-        ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
+        ToolCall(whole(part.tool_call_id), whole(part.tool_name), _spelt(part.args))
         for part in response.parts
         if isinstance(part, ToolCallPart)
     )
@@ -398,8 +407,9 @@ def _answer(response: ModelResponse, plan: _Plan, request: ChatRequest, target: 
         reason = "stop" if reason == "tool_calls" and not calls else reason
     if reason == "tool_calls" and not calls:
         reason = "stop"
+    calls = tuple(replace(call, arguments=whole_json(call.arguments)) for call in calls)
     details = response.provider_details or {}
-    refusal = str(details.get("refusal") or content or "The provider withheld the answer.")
+    refusal = whole(str(details.get("refusal") or content or "The provider withheld the answer."))
     usage = response.usage
     told = Usage(usage.input_tokens, usage.output_tokens, min(usage.input_tokens, usage.cache_read_tokens))
     return Answer(

@@ -122,6 +122,14 @@ def test_nothing_of_a_key_is_repeated() -> None:
     assert str(failed(TARGET, "failed", "auth", why=words)).count("SECRET") >= 3
 
 
+def test_words_can_be_stored_and_hold_nothing_that_nobody_sees() -> None:
+    words = "in\ud800va\0lid \u202eke\u200by ghp_" + "a1B2" * 4 + "\u200b" + "a1B2" * 5
+    error = refused(TARGET, 400, {}, said(message=words, code="x\ud800"))
+    assert error.why == "invalid key [SECRET:github-token]"
+    for found in (reported(TARGET, {"message": words}), failed(TARGET, "failed", "garbage", why=words)):
+        str(found).encode()
+
+
 def test_a_wrong_key_is_told_by_its_code_alone() -> None:
     error = refused(
         TARGET, 401, {}, said(message="Incorrect API key provided: d7Fh****", code="invalid_api_key")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import httpx2
@@ -394,6 +394,59 @@ async def test_a_stream_that_is_no_answer_has_a_name(pieces: Any, outcome: str) 
 async def test_what_breaks_after_the_end_was_told_does_no_harm(end: Any) -> None:
     *_, answer = await streamed(delta(content="Yes."), delta("stop"), end)
     assert (answer.content, answer.usage.estimated) == ("Yes.", True)
+
+
+def sendable(answer: Answer) -> None:
+    """Whether an answer can be stored and sent on: raises UnicodeEncodeError, or fails."""
+    text = json.dumps(asdict(answer), ensure_ascii=False, default=str)
+    text.encode()
+    assert "\\u0000" not in text
+
+
+async def test_halves_of_characters_do_not_come_through() -> None:
+    function = {"name": "re\ud800ad\0", "arguments": '{"a": "\ud800"}'}
+    call = {"id": "c\ud800\0", "type": "function", "function": function}
+    choice = {
+        "message": {"content": "a\ud83d\udc4d\ud800\0b", "refusal": "no\udfff", "tool_calls": [call]},
+        "finish_reason": "stop",
+    }
+    made = await upstream(lambda _: httpx2.Response(200, content=json.dumps(whole(choices=[choice])))).chat(
+        ASKED, target()
+    )
+    sendable(made)
+    assert (made.content, made.refusal) == ("a👍\ufffdb", "no\ufffd")
+    assert (made.tool_calls[0].id, made.tool_calls[0].name) == ("c\ufffd", "re\ufffdad")
+
+
+async def test_halves_of_characters_do_not_come_through_a_stream() -> None:
+    function = {"name": "re\ud800ad", "arguments": '{"a": "\ud83d'}
+    call = {"index": 0, "id": "c\ud800\0", "function": function}
+    rest = {"index": 0, "function": {"arguments": '\udc4d\udc4d"}'}}
+    pieces = await streamed(
+        delta(content="a\ud83d", refusal="no\ud800"),
+        delta(content="\udc4d\0b", tool_calls=[call]),
+        delta(content="c\ud83d", tool_calls=[rest]),
+        delta("stop"),
+        b"data: [DONE]\n\n",
+    )
+    *shown, made = pieces
+    sendable(made)
+    assert (made.content, made.refusal) == ("a👍bc\ufffd", "no\ufffd")
+    assert "".join(piece.text for piece in shown) == made.content
+    assert made.tool_calls[0].arguments == '{"a": "👍\ufffd"}'
+    assert (made.tool_calls[0].id, made.tool_calls[0].name) == ("c\ufffd", "re\ufffdad")
+
+
+async def test_a_shape_is_streamed_as_it_is_answered_when_it_ends_in_half_a_character() -> None:
+    function = {"name": "s", "arguments": '{"a": "x\ud83d'}
+    request = replace(ASKED, schema=Schema("s", CLOSED))
+    *shown, made = await streamed(
+        delta(tool_calls=[{"index": 0, "id": "c", "function": function}]),
+        delta("length"),
+        request=request,
+        json_schema=False,
+    )
+    assert "".join(piece.text for piece in shown) == made.content == '{"a": "x\ufffd'
 
 
 async def test_prose_beside_a_forced_tool_is_shown_only_when_it_is_the_answer() -> None:

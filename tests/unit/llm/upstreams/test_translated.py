@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import httpx2
 import pytest
 
-from cluster.sandbox.models import Running, running
+from cluster.sandbox.models import Asked, Running, Said, running
 from panlect.egress import Egress
 from panlect.errors import ProviderError
-from panlect.llm.chat import ChatRequest, Message, Schema, Tool, ToolCall
+from panlect.llm.chat import Answer, ChatRequest, Delta, Message, Schema, Tool, ToolCall
 from panlect.llm.table import Choice, Model, Provider
-from panlect.llm.upstreams import Target
+from panlect.llm.upstreams import Target, bedrock
 from panlect.llm.upstreams.bedrock import Bedrock
 from panlect.llm.upstreams.select import Upstreams
 from panlect.llm.upstreams.translated import TranslatedUpstream
@@ -309,6 +311,157 @@ async def test_a_bearer_key_of_bedrock_goes_to_the_regions_own_address(anyio_bac
     assert request.url.host == "bedrock-runtime.eu-central-1.amazonaws.com"
     assert request.url.raw_path == b"/model/us.anthropic.claude-sonnet-4-5-v1%3A0/converse"
     assert request.headers["authorization"] == "Bearer ABSKQmVkcm9ja0FQSUtleQ=="
+
+
+def hostile(asked: Asked) -> Said:
+    if asked.tools:
+        arguments = json.dumps({"a": "\ud800\0"})
+        return Said("so\ud83d\udc4d\ud800\0 it is", "read", arguments, finish="tool")
+    if "refuse" in asked.last:
+        return Said("n\ud800o", finish="refusal")
+    return Said("a piece th\ud83d\udc4dt has h\ud800lves in it\ud83d")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ASKED,
+        replace(ASKED, messages=(Message("user", "refuse"),)),
+        replace(ASKED, tools=(Tool("read", "", {"type": "object", "properties": {}}),)),
+    ],
+    ids=["text", "refusal", "tool"],
+)
+@both
+async def test_halves_of_characters_do_not_come_through(kind: str, request_: ChatRequest) -> None:
+    with running(hostile) as scripted:
+        found = Upstreams(Egress((scripted.allow, "127.0.0.1")))
+        to = target(kind, scripted)
+        answer = await found.upstream_for(kind).chat(request_, to)
+        *shown, streamed = [piece async for piece in found.upstream_for(kind).stream(request_, to)]
+        await found.aclose()
+    assert isinstance(streamed, Answer)
+    for one in (answer, streamed):
+        text = json.dumps(asdict(one), ensure_ascii=False, default=str)
+        text.encode()
+        assert "\\u0000" not in text.replace(
+            "\\\\u0000", ""
+        )  # arguments are JSON themselves, and may spell it
+    assert streamed.content == answer.content
+    assert "".join(piece.text for piece in shown if isinstance(piece, Delta)) == answer.content
+    if request_ is ASKED:
+        assert answer.content == "a piece th👍t has h\ufffdlves in it\ufffd"
+
+
+HOSTILE = {
+    "AWS_BEARER_TOKEN_BEDROCK": "operator-token",
+    "AWS_ACCESS_KEY_ID": "AKIAOPERATOROPERATOR",
+    "AWS_SECRET_ACCESS_KEY": "operator-secret",
+    "AWS_SESSION_TOKEN": "operator-session",
+    "AWS_PROFILE": "operator-profile",
+    "AWS_AUTH_SCHEME_PREFERENCE": "httpBearerAuth",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1/operator-place",
+    "AWS_DEFAULTS_MODE": "operator-mode",
+    "AWS_SDK_UA_APP_ID": "operator-app",
+    "AWS_EXECUTION_ENV": "operator-env",
+    "AWS_LAMBDA_FUNCTION_NAME": "operator-function",
+    "_X_AMZN_TRACE_ID": "operator-trace",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "ANTHROPIC_API_KEY": "operator-key",
+    "ANTHROPIC_AUTH_TOKEN": "operator-token",
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:1/operator-place",
+    "ANTHROPIC_CUSTOM_HEADERS": "X-Operator: operator-header\nx-api-key: operator-key\nhost: operator",
+    "ANTHROPIC_PROFILE": "operator-profile",
+    "OPENAI_API_KEY": "operator-key",
+    "OPENAI_ORG_ID": "operator-organisation",
+    "OPENAI_PROJECT_ID": "operator-project",
+    "HTTP_PROXY": "http://127.0.0.1:1/operator-proxy",
+}
+
+
+@pytest.mark.parametrize("how", ["whole", "streaming"])
+@both
+async def test_nothing_of_the_operators_environment_reaches_a_provider_with_a_key(
+    kind: str, how: str, providers: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile operator-profile]\nregion = operator-1\naws_access_key_id = AKIAOPERATOROPERATOR\n"
+    )
+    for name, value in {**HOSTILE, "AWS_CONFIG_FILE": str(config)}.items():
+        monkeypatch.setenv(name, value)
+    found = Upstreams(Egress((providers.allow, "127.0.0.1")))
+    to = target(kind, providers)
+    if how == "whole":
+        await found.upstream_for(kind).chat(ASKED, to)
+    else:
+        assert [piece async for piece in found.upstream_for(kind).stream(ASKED, to)]
+    await found.aclose()
+    headers = providers.app.asked[-1].headers
+    assert "operator" not in repr(headers).lower()
+    if kind == "bedrock":
+        assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAABCDEFGHIJKLMNOP/")
+        assert "/eu-central-1/" in headers["authorization"]
+        assert "x-amz-security-token" not in headers
+    else:
+        assert headers["x-api-key"] == KEYS[kind]
+        assert "authorization" not in headers or headers["authorization"].endswith(KEYS[kind])
+
+
+async def test_a_bearer_key_of_bedrock_is_preferred_to_the_environments(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    seen: list[httpx2.Request] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(429, stream=httpx2.ByteStream(b"{}"))
+
+    upstream = TranslatedUpstream(Bedrock(httpx2.Client(transport=httpx2.MockTransport(handler))))
+    to = Target(
+        Choice(Provider("p", "bedrock", region="eu-central-1"), MODELS["bedrock"], Model()), "ABSKown", 5.0
+    )
+    with pytest.raises(ProviderError):
+        await upstream.chat(ASKED, to)
+    assert seen[0].url.host == "bedrock-runtime.eu-central-1.amazonaws.com"
+    assert seen[0].headers["authorization"] == "Bearer ABSKown"
+    assert "operator" not in repr(seen[0].headers.raw).lower()
+
+
+async def test_calls_with_other_times_share_a_client_of_bedrock(
+    providers: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bedrock, "_KEPT", 2)
+    waits: list[float] = []
+    closed: list[object] = []
+
+    class Watched(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            waits.append(request.extensions["timeout"]["read"])
+            return super().handle_request(request)
+
+    client = httpx2.Client(transport=Watched())
+    wire = Bedrock(client)
+    made = wire._made
+
+    def watched(to: Target) -> Any:
+        found = made(to)
+        monkeypatch.setattr(found, "close", lambda: closed.append(found))
+        return found
+
+    monkeypatch.setattr(wire, "_made", watched)
+    upstream = TranslatedUpstream(wire)
+    to = target("bedrock", providers)
+    await asyncio.gather(*(upstream.chat(ASKED, replace(to, timeout_s=4.0 + at)) for at in range(3)))
+    assert sorted(waits) == [4.0, 5.0, 6.0]
+    assert len(wire._clients) == 1
+    assert len(closed) == 2  # the three were asked at once, and one client was enough
+    for at in range(3):
+        await upstream.chat(ASKED, replace(to, key=f"AKIA:{at}"))
+    assert len(wire._clients) == 2
+    assert len(closed) == 4
+    client.close()
 
 
 async def test_bedrock_without_a_region_or_credentials_is_not_asked(
