@@ -365,6 +365,14 @@ async def test_a_model_without_tools_is_asked_without_them() -> None:
     assert (double.requests[0].tools, double.requests[0].tool_choice) == ((), "auto")
 
 
+async def test_texts_are_cleaned_before_they_are_embedded() -> None:
+    one = document([])
+    one["roles"] = {"embed": ["a/vectors"]}
+    double = Double()
+    await gateway(one, double).embed("embed", ["key = 'ghp_" + "a" * 36 + "'"], CALLER)
+    assert "ghp_" not in str(double.embedded)
+
+
 async def test_vectors_come_from_the_chain_too() -> None:
     one = document([])
     one["roles"] = {"embed": ["a/vectors"]}

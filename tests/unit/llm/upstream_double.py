@@ -27,6 +27,7 @@ class Double:
     targets: list[Target] = field(default_factory=list)
     requests: list[ChatRequest] = field(default_factory=list)
     usage: Usage = field(default_factory=lambda: Usage(10, 5))
+    embedded: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     pause_s: float = 0.0
@@ -60,6 +61,7 @@ class Double:
 
     async def embed(self, texts: Sequence[str], target: Target) -> Embeddings:
         self.asked.append(target.choice.name)
+        self.embedded += texts
         return Embeddings(tuple((float(len(text)),) for text in texts), Usage(len(texts), 0))
 
     async def aclose(self) -> None:
