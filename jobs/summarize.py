@@ -31,6 +31,7 @@ from pipelines.bulk_summarize import GROUP, ask_with_ray
 from pipelines.gateway import RemoteGateway
 
 _POLL_S = 1.0
+_MOST_IN_FLIGHT = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,9 +51,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     parser.add_argument(
-        "--in-flight", type=int, default=32, metavar="N", help="requests that are open at a time"
+        "--in-flight",
+        type=in_flight_of,
+        default=32,
+        metavar="N",
+        help=f"requests that are open at a time, at most {_MOST_IN_FLIGHT}",
     )
     return parser
+
+
+def in_flight_of(text: str) -> int:
+    """How many requests may be open. Raises ArgumentTypeError for what is no number from 1 to 1024."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= _MOST_IN_FLIGHT):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1 to {_MOST_IN_FLIGHT}")
+    return int(text)
 
 
 async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
