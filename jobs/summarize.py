@@ -16,7 +16,16 @@ from uuid import UUID
 
 from jobs.handlers import studio_of
 from jobs.ray_jobs import join_cluster
-from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
+from jobs.repositories import (
+    MOST_IN_FLIGHT,
+    ConnectedRepository,
+    Wanted,
+    add_options,
+    connected,
+    in_flight_of,
+    one_by_one,
+    wanted_of,
+)
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.errors import PanlectError
@@ -31,7 +40,6 @@ from pipelines.bulk_summarize import GROUP, ask_with_ray
 from pipelines.gateway import RemoteGateway
 
 _POLL_S = 1.0
-_MOST_IN_FLIGHT = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,16 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         type=in_flight_of,
         default=32,
         metavar="N",
-        help=f"requests that are open at a time, at most {_MOST_IN_FLIGHT}",
+        help=f"requests that are open at a time, at most {MOST_IN_FLIGHT}",
     )
     return parser
-
-
-def in_flight_of(text: str) -> int:
-    """How many requests may be open. Raises ArgumentTypeError for what is no number from 1 to 1024."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= _MOST_IN_FLIGHT):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1 to {_MOST_IN_FLIGHT}")
-    return int(text)
 
 
 async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
