@@ -96,14 +96,13 @@ class TranslatedUpstream:
     async def chat(self, request: ChatRequest, target: Target) -> Answer:
         """The whole answer. Raises ProviderError."""
         with self._failing(target, _Progress()):
-            async with asyncio.timeout(target.timeout_s):
-                plan = self._plan(request, await self._wire.model(target), target)
-                response = await model_request(
-                    plan.model,
-                    plan.messages,
-                    model_settings=plan.settings,
-                    model_request_parameters=plan.parameters,
-                )
+            plan = self._plan(request, await self._wire.model(target), target)
+            response = await model_request(
+                plan.model,
+                plan.messages,
+                model_settings=plan.settings,
+                model_request_parameters=plan.parameters,
+            )
             return _answer(response, plan, request, target)
 
     async def stream(self, request: ChatRequest, target: Target) -> AsyncGenerator[Delta | Answer, None]:
