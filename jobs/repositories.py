@@ -12,6 +12,8 @@ from panlect.db.sql import query
 from panlect.errors import BadInputError, PanlectError
 from panlect.wiring import Services
 
+MOST_IN_FLIGHT = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -64,6 +66,13 @@ def shard_of(text: str) -> tuple[int, int]:
     if not (part.isdigit() and of.isdigit() and int(part) < int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N with I from 0 to N-1, as in 0/4")
     return int(part), int(of)
+
+
+def in_flight_of(text: str) -> int:
+    """How many requests may be open. Raises ArgumentTypeError for what is no number from 1 to 1024."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MOST_IN_FLIGHT):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from 1 to {MOST_IN_FLIGHT}")
+    return int(text)
 
 
 async def connected(services: Services, wanted: Wanted) -> tuple[UUID, Sequence[ConnectedRepository]]:

@@ -16,7 +16,16 @@ from uuid import UUID
 
 from jobs.handlers import studio_of
 from jobs.ray_jobs import join_cluster
-from jobs.repositories import ConnectedRepository, Wanted, add_options, connected, one_by_one, wanted_of
+from jobs.repositories import (
+    MOST_IN_FLIGHT,
+    ConnectedRepository,
+    Wanted,
+    add_options,
+    connected,
+    in_flight_of,
+    one_by_one,
+    wanted_of,
+)
 from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.errors import PanlectError
@@ -50,7 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     parser.add_argument(
-        "--in-flight", type=int, default=32, metavar="N", help="requests that are open at a time"
+        "--in-flight",
+        type=in_flight_of,
+        default=32,
+        metavar="N",
+        help=f"requests that are open at a time, at most {MOST_IN_FLIGHT}",
     )
     return parser
 

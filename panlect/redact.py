@@ -47,7 +47,7 @@ _SECRETS = (
     _Secret(
         "jwt",
         ("eyj",),
-        re.compile(r"\beyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,1000}"),
+        re.compile(r"(?<![\w-])eyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,1000}"),
     ),
     _Secret("bearer", ("bearer ",), re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=\-]{12,2000}")),
     _Secret(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from typing import Any
 
 from panlect.hidden import without_hidden
 from panlect.llm.chat import ChatRequest, Message
@@ -58,7 +59,10 @@ def clean(text: str) -> Cleaned:
 
 
 def cleaned_request(request: ChatRequest) -> tuple[ChatRequest, Mapping[str, int]]:
-    """The request as it may leave, and what was taken out of its messages, tool calls and tools, by kind."""
+    """The request as it may leave, and what was taken out, by kind: of every text in it but the names of tools.
+
+    It reads all of it, so one of megabytes is for a thread.
+    """
     counts: Counter[str] = Counter()
 
     def kept(text: str) -> str:
@@ -66,15 +70,36 @@ def cleaned_request(request: ChatRequest) -> tuple[ChatRequest, Mapping[str, int
         counts.update(cleaned.withheld)
         return cleaned.text
 
+    def inside(value: Any) -> Any:
+        if isinstance(value, str):
+            return kept(value)
+        if isinstance(value, Mapping):
+            return {inside(name): inside(one) for name, one in value.items()}
+        return [inside(one) for one in value] if isinstance(value, list | tuple) else value
+
     def message(one: Message) -> Message:
         calls = tuple(replace(call, arguments=kept(call.arguments)) for call in one.tool_calls)
         return replace(one, content=kept(one.content), tool_calls=calls)
 
     messages = tuple(message(one) for one in request.messages)
-    tools = tuple(replace(tool, description=kept(tool.description)) for tool in request.tools)
+    tools = tuple(
+        replace(tool, description=kept(tool.description), parameters=inside(tool.parameters))
+        for tool in request.tools
+    )
+    schema = request.schema and replace(request.schema, schema=inside(request.schema.schema))
+    extra = inside(request.extra)
     if not counts:
         return request, {}
-    return replace(request, messages=messages, tools=tools), dict(counts)
+    return replace(request, messages=messages, tools=tools, schema=schema, extra=extra), dict(counts)
+
+
+def cleaned_texts(texts: Sequence[str]) -> tuple[list[str], Mapping[str, int]]:
+    """Texts to be embedded as they may leave, in their order, and what was taken out of all of them, by kind."""
+    cleaned = [clean(text) for text in texts]
+    counts: Counter[str] = Counter()
+    for one in cleaned:
+        counts.update(one.withheld)
+    return [one.text for one in cleaned], dict(counts)
 
 
 def cleaned_texts(texts: Sequence[str]) -> tuple[list[str], Mapping[str, int]]:

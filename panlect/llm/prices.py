@@ -49,14 +49,14 @@ def seconds_of(choice: Choice, output_tokens: int) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _by_table(provider: str, model: str, fresh: int, cached: int, output: int) -> Decimal | None:
-    """Dollars by the table that ships with the package: nothing is looked up anywhere."""
+def _by_table(provider: str, model: str, asked: int, cached: int, output: int) -> Decimal | None:
+    """Dollars by the table that ships with the package: nothing is looked up anywhere. `asked` holds the cached ones."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
     try:
         priced = calc_price(
-            Tokens(input_tokens=fresh, cache_read_tokens=cached, output_tokens=output),
+            Tokens(input_tokens=asked, cache_read_tokens=cached, output_tokens=output),
             model_ref=model,
             provider_id=provider,
         )

@@ -37,6 +37,7 @@ DEEPEST_SCHEMA = 64
 _MOST_NODES = 20_000
 _MOST_STOPS = 16
 _MOST_TOKENS = 1_000_000
+_MOST_DIMENSIONS = 8192
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,299}")
 _CHOICES = ("auto", "none", "required")
@@ -84,11 +85,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class WantedVectors:
-    """Texts to embed, and how their vectors are to be sent."""
+    """Texts to embed, how their vectors are to be sent, and how long they must be (None: as the model makes them)."""
 
     model: str
     texts: tuple[str, ...]
     packed: bool = False
+    dimensions: int | None = None
 
 
 def parse_chat(body: bytes) -> Wanted:
@@ -137,11 +139,18 @@ def parse_embeddings(body: bytes) -> WantedVectors:
     form = found.get("encoding_format")
     if form not in (None, "float", "base64"):
         raise BadFieldError("encoding_format", "is not known", fix="Use float or base64.")
-    if found.get("dimensions") is not None:
-        raise BadFieldError("dimensions", "is not understood here", fix="The role's model decides it.")
+    dimensions = _integer(found, "dimensions", 1, _MOST_DIMENSIONS)
     for at, text in enumerate(texts):
         _clean(text, f"input[{at}]")
-    return WantedVectors(_model(found), tuple(texts), form == "base64")
+    return WantedVectors(_model(found), tuple(texts), form == "base64", dimensions)
+
+
+def checked_dimensions(made: Embeddings, wanted: WantedVectors) -> None:
+    """Refuse vectors of another length than was asked for, since the role's model decides it. Raises BadFieldError."""
+    length = len(made.vectors[0]) if made.vectors else 0
+    if wanted.dimensions is not None and made.vectors and length != wanted.dimensions:
+        what = f"is {wanted.dimensions}, but {_named(made.provider, made.model)} makes vectors of {length}"
+        raise BadFieldError("dimensions", what, fix=f"Leave it out, or ask for {length}.")
 
 
 def _body(body: bytes) -> dict[str, Any]:

@@ -270,6 +270,7 @@ async def test_a_whole_answer_that_breaks_off_is_none(asking: Asking, how: str) 
     with pytest.raises(ProviderError) as caught:
         await asking.answer(how, stream=False)
     assert caught.value.outcome == ("garbage" if how == "cut" else "unavailable")
+    assert caught.value.billed  # it had begun, so the provider may ask for its price
 
 
 @three_wires
@@ -287,6 +288,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(asking: Asking) -> N
     with pytest.raises(ProviderError) as caught:
         await asking.answer("huge", stream=False)
     assert caught.value.outcome in ("garbage", "unavailable")
+    assert caught.value.billed
 
 
 @three_wires

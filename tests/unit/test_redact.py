@@ -42,6 +42,11 @@ def test_a_secret_is_replaced_wherever_it_stands(kind: str, secret: str, around:
     assert secret not in shown
 
 
+def test_a_token_is_found_behind_what_begins_like_one_over_and_over() -> None:
+    token = "eyJ" + "hbGciOiJIUzI1NiJ9" + "." + "eyJzdWIiOiIxIn0" + "." + _A36
+    assert redact("eyJ-" * 20_000 + " " + token).endswith("eyJ- [SECRET:jwt]")
+
+
 @pytest.mark.parametrize(
     ("text", "hidden", "kept"),
     [

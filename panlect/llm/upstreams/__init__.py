@@ -12,7 +12,10 @@ from panlect.llm.table import Choice
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which model of which provider to ask, and with what. `key` is "" where a provider wants none."""
+    """Which model of which provider to ask, and with what. `key` is "" where a provider wants none.
+
+    `timeout_s` is what is left of the whole call, which the gateway ends; a wire ends one that is silent for so long.
+    """
 
     choice: Choice
     key: str = field(repr=False)

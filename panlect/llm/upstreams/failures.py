@@ -28,6 +28,7 @@ _TOO_LONG = re.compile(
     r"|exceeds the maximum number of (input )?tokens|string_above_max_length",
     re.IGNORECASE,
 )
+_ANSWERED = "panlect.answered"
 _CODES = ("code", "Code", "type", "status")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -91,6 +92,24 @@ def reported(target: Target, error: object) -> ProviderError:
     return failed(target, what, outcome, why=said, billed=True)
 
 
+def note_answered(answer: httpx2.Response) -> None:
+    """Remember with a request that its answer began: the hook of clients whose SDKs read answers on their own."""
+    answer.request.extensions[_ANSWERED] = answer.status_code == 200
+
+
+async def note_answered_async(answer: httpx2.Response) -> None:
+    """The same for a client that is awaited."""
+    note_answered(answer)
+
+
+def had_begun(error: httpx2.HTTPError) -> bool:
+    """Whether the answer that broke off had begun, so that the provider may ask for its price."""
+    try:
+        return error.request.extensions.get(_ANSWERED) is True
+    except RuntimeError:  # an error of no request
+        return False
+
+
 @contextmanager
 def connecting(target: Target) -> Iterator[None]:
     """Every way in which a connection fails, as ProviderError."""
@@ -104,8 +123,12 @@ def connecting(target: Target) -> Iterator[None]:
         why = type(error).__name__
         raise failed(target, "was silent for too long", "timeout", why=why, billed=True) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise failed(target, "is not available", "unavailable", why=why) from error
+        why, begun = (
+            f"{type(error).__name__}: {error}",
+            isinstance(error, httpx2.HTTPError) and had_begun(error),
+        )
+        what = "broke off its answer" if begun else "is not available"
+        raise failed(target, what, "unavailable", why=why, billed=begun) from error
 
 
 def not_called(target: Target, error: EgressRefusedError) -> ProviderError:

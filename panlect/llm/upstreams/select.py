@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from panlect.egress import Egress, Resolver, resolve
+from panlect.llm.upstreams.failures import note_answered, note_answered_async
 from panlect.llm.upstreams.openai import OpenAIUpstream
 from panlect.outgoing import blocking_client, client
 
@@ -20,6 +21,7 @@ class Upstreams:
     def __init__(self, egress: Egress, *, resolver: Resolver = resolve) -> None:
         self._egress, self._resolver = egress, resolver
         self._client = client(egress, resolver=resolver)
+        self._client.event_hooks = {"response": [note_answered_async]}
         self._blocking: httpx2.Client | None = None
         self._wires: dict[str, Upstream] = {}
 
@@ -42,6 +44,7 @@ class Upstreams:
         from panlect.llm.upstreams.bedrock import Bedrock
 
         self._blocking = blocking_client(self._egress, resolver=self._resolver)
+        self._blocking.event_hooks = {"response": [note_answered]}
         return TranslatedUpstream(Bedrock(self._blocking))
 
     async def aclose(self) -> None:

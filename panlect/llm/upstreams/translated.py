@@ -50,7 +50,15 @@ from panlect.llm.chat import (
     Usage,
 )
 from panlect.llm.upstreams import Target
-from panlect.llm.upstreams.failures import LONGEST_WAIT_S, connecting, failed, in_error, not_called, refused
+from panlect.llm.upstreams.failures import (
+    LONGEST_WAIT_S,
+    connecting,
+    failed,
+    had_begun,
+    in_error,
+    not_called,
+    refused,
+)
 from panlect.llm.upstreams.openai import asking_for_json, estimated, fits_a_tool
 from panlect.llm.upstreams.text import Pieces, whole, whole_json
 
@@ -88,14 +96,13 @@ class TranslatedUpstream:
     async def chat(self, request: ChatRequest, target: Target) -> Answer:
         """The whole answer. Raises ProviderError."""
         with self._failing(target, _Progress()):
-            async with asyncio.timeout(target.timeout_s):
-                plan = self._plan(request, await self._wire.model(target), target)
-                response = await model_request(
-                    plan.model,
-                    plan.messages,
-                    model_settings=plan.settings,
-                    model_request_parameters=plan.parameters,
-                )
+            plan = self._plan(request, await self._wire.model(target), target)
+            response = await model_request(
+                plan.model,
+                plan.messages,
+                model_settings=plan.settings,
+                model_request_parameters=plan.parameters,
+            )
             return _answer(response, plan, request, target)
 
     async def stream(self, request: ChatRequest, target: Target) -> AsyncGenerator[Delta | Answer, None]:
@@ -122,7 +129,9 @@ class TranslatedUpstream:
                         event = await anext(events, None)
                 except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
                     what, outcome = "broke off in mid-stream", "cut" if progress.began else "unavailable"
-                    raise failed(target, what, outcome, why=str(error), billed=progress.began) from error
+                    raise failed(
+                        target, what, outcome, why=str(error), billed=progress.began or had_begun(error)
+                    ) from error
                 if event is None:
                     break
                 progress.began = True
@@ -263,8 +272,13 @@ def _of_api(error: their.ModelAPIError, target: Target, progress: _Progress) -> 
     if isinstance(error, their.ModelConnectionError):
         if progress.began:
             return failed(target, "broke off in mid-stream", "cut", why=error.message, billed=True)
-        sent = [f"{type(found).__name__}: {found}" for found in causes if isinstance(found, httpx2.HTTPError)]
-        return failed(target, "is not available", "unavailable", why=sent[0] if sent else error.message)
+        sent = [found for found in causes if isinstance(found, httpx2.HTTPError)]
+        why, begun = (
+            f"{type(sent[0]).__name__}: {sent[0]}" if sent else error.message,
+            any(map(had_begun, sent)),
+        )
+        what = "broke off its answer" if begun else "is not available"
+        return failed(target, what, "unavailable", why=why, billed=begun)
     if isinstance(error, their.ModelHTTPError) and not error.in_stream:
         body = json.dumps({"error": {"message": said, "code": code}}).encode()
         return refused(target, error.status_code, error.headers or {}, body)

@@ -12,6 +12,7 @@ from jobs.repositories import (
     StuckError,
     Wanted,
     add_options,
+    in_flight_of,
     one_by_one,
     shard_of,
     wanted_of,
@@ -59,3 +60,13 @@ def test_every_job_names_repositories_alike() -> None:
     for wrong in ("4/4", "-1/4", "1", "a/b", ""):
         with pytest.raises(ArgumentTypeError, match="no shard"):
             shard_of(wrong)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1025", "many", "", "1.5", "²", "9" * 100])
+def test_a_number_of_open_requests_that_cannot_be_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is no number from 1 to 1024"):
+        in_flight_of(text)
+
+
+def test_one_and_the_most_requests_may_be_open() -> None:
+    assert [in_flight_of("1"), in_flight_of("1024")] == [1, 1024]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from panlect.llm.chat import ChatRequest, Message, Tool, ToolCall
-from panlect.llm.outgoing import clean, cleaned_request, may_leave
+from panlect.llm.chat import ChatRequest, Message, Schema, Tool, ToolCall
+from panlect.llm.outgoing import clean, cleaned_request, cleaned_texts, may_leave
 
 # Put together here, so that no scanner takes it for the real thing.
 _KEY = "ghp_" + "a1B2" * 9
@@ -101,6 +101,40 @@ def test_every_part_of_a_request_is_cleaned() -> None:
     assert _KEY not in repr(sent)
     assert sent.messages[2] == Message("tool", "b", tool_call_id="1")
     assert sent.tag == "T"
+
+
+def test_shapes_and_further_settings_are_cleaned_but_no_names() -> None:
+    shape = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "description": _KEY, "enum": [_KEY, "b"], "default": None}},
+        "required": ["a"],
+    }
+    request = ChatRequest(
+        "review",
+        (Message("user", "x"),),
+        (Tool("read", "", {**shape, "maxProperties": 3}),),
+        schema=Schema("s", shape),
+        extra={"stop": ["END", f"b \u202e{_KEY}"], "top_p": 0.5, "response_format": {"type": _KEY}},
+    )
+    sent, withheld = cleaned_request(request)
+    assert withheld == {"github-token": 6, "direction-mark": 1}
+    assert _KEY not in repr(sent)
+    assert sent.tools[0].name == "read"
+    assert sent.tools[0].parameters["maxProperties"] == 3
+    assert sent.tools[0].parameters["properties"]["a"]["enum"] == ["[SECRET:github-token]", "b"]
+    assert sent.schema is not None
+    assert sent.schema.schema["required"] == ["a"]
+    assert sent.extra == {
+        "stop": ["END", "b [SECRET:github-token]"],
+        "top_p": 0.5,
+        "response_format": {"type": "[SECRET:github-token]"},
+    }
+
+
+def test_texts_are_cleaned_and_counted_together() -> None:
+    texts, withheld = cleaned_texts([_KEY, "plain", f"a\0 {_KEY}"])
+    assert texts == ["[SECRET:github-token]", "plain", "a [SECRET:github-token]"]
+    assert withheld == {"github-token": 2, "nul": 1}
 
 
 def test_a_request_with_nothing_to_take_out_is_itself() -> None:

@@ -29,6 +29,7 @@ from panlect.llm.wire import (
     Chunks,
     answer_headers,
     answer_json,
+    checked_dimensions,
     embeddings_json,
     error_json,
     models_json,
@@ -344,7 +345,10 @@ def test_texts_to_embed_are_read() -> None:
         ({"input": ["x", "\ud800"]}, "input[1]"),
         ({"input": "x", "encoding_format": "int8"}, "encoding_format"),
         ({"input": "x", "encoding_format": []}, "encoding_format"),
-        ({"input": "x", "dimensions": 7}, "dimensions"),
+        ({"input": "x", "dimensions": 0}, "dimensions"),
+        ({"input": "x", "dimensions": 8193}, "dimensions"),
+        ({"input": "x", "dimensions": "7"}, "dimensions"),
+        ({"input": "x", "dimensions": True}, "dimensions"),
         ({"input": "x", "model": "a b"}, "model"),
     ],
 )
@@ -497,3 +501,14 @@ def test_a_spent_budget_names_whose_it_is_and_is_not_tried_again() -> None:
     assert said.body["error"]["code"] == "budget_exhausted"
     assert said.body["error"]["scope"] == "repository acme/shop"
     assert "acme/shop" in said.body["error"]["message"]
+
+
+def test_a_length_of_vectors_is_kept_or_refused_but_never_ignored() -> None:
+    wanted = parse_embeddings(json.dumps({"model": "embed", "input": "x", "dimensions": 2}).encode())
+    assert wanted.dimensions == 2
+    checked_dimensions(Embeddings(((0.6, 0.8),), provider="p", model="m"), wanted)
+    with pytest.raises(BadFieldError, match="p/m makes vectors of 3") as caught:
+        checked_dimensions(Embeddings(((0.6, 0.8, 0.0),), provider="p", model="m"), wanted)
+    assert error_json(caught.value).status == 400
+    asked_none = parse_embeddings(json.dumps({"model": "embed", "input": "x"}).encode())
+    checked_dimensions(Embeddings(((0.6, 0.8, 0.0),)), asked_none)
