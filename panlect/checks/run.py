@@ -8,6 +8,7 @@ from panlect.checks.report import Reporter
 from panlect.checks.reviewer_injection import reviewer_injections
 from panlect.checks.secrets import secrets
 from panlect.checks.text_marks import text_marks
+from panlect.checks.unparsable import unparsable
 from panlect.checks.view import ChangeView, RepositoryView
 from panlect.finding import Candidate
 
@@ -21,6 +22,8 @@ def run_checks(change: ChangeView, base: RepositoryView, head: RepositoryView) -
     found.extend(migration_risks(change, head))
     for check in (text_marks, secrets, reviewer_injections):
         found.extend(check(change, base, head))
+    in_conflict = {candidate.path for candidate in found if candidate.check == "conflict-marker"}
+    found.extend(one for one in unparsable(change, base, head) if one.path not in in_conflict)
     return tuple(sorted(found, key=_place))
 
 

@@ -524,7 +524,7 @@ SILENT = [
 
 @pytest.mark.parametrize(("base", "head", "renamed"), SILENT)
 def test_stays_silent_when(review, base, head, renamed):
-    assert review(base, head, renamed) == ()
+    assert [found for found in review(base, head, renamed) if found.check != "unparsable"] == []
 
 
 def test_one_cause_is_one_candidate_with_all_its_broken_imports(review):
