@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ _SECRETS = (
     _Secret(
         "url-password",
         ("://",),
-        re.compile(r"(?<=://)(?!\[SECRET:[a-z-]+\]@)[^/\s:@]{0,256}:[^/\s@]{1,512}(?=@)"),
+        re.compile(r"(?<=://)(?!\[SECRET:[a-z-]+\](?:#[0-9a-f]{4})?@)[^/\s:@]{0,256}:[^/\s@]{1,512}(?=@)"),
     ),
     _Secret(
         "github-token",
@@ -45,6 +47,18 @@ _SECRETS = (
     _Secret("aws-key", ("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     _Secret("slack-token", ("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9\-]{10,255}")),
     _Secret(
+        "slack-webhook",
+        ("hooks.slack.com/",),
+        re.compile(r"(?<=hooks\.slack\.com/services/)T\w{6,20}/B\w{6,20}/\w{16,64}"),
+    ),
+    _Secret("google-key", ("aiza",), re.compile(r"\bAIza[0-9A-Za-z_\-]{35}(?![0-9A-Za-z_\-])")),
+    _Secret("stripe-key", ("k_live_",), re.compile(r"\b[rs]k_live_[0-9A-Za-z]{16,255}")),
+    _Secret("sendgrid-key", ("sg.",), re.compile(r"\bSG\.[\w\-]{16,32}\.[\w\-]{32,64}")),
+    _Secret("npm-token", ("npm_",), re.compile(r"\bnpm_[A-Za-z0-9]{36}\b")),
+    _Secret("pypi-token", ("pypi-ageic",), re.compile(r"\bpypi-AgEIc[\w\-]{40,255}")),
+    _Secret("huggingface-token", ("hf_",), re.compile(r"\bhf_[A-Za-z0-9]{30,64}\b")),
+    _Secret("digitalocean-token", ("o_v1_", "p_v1_", "r_v1_"), re.compile(r"\bdo[opr]_v1_[a-f0-9]{64}\b")),
+    _Secret(
         "jwt",
         ("eyj",),
         re.compile(r"(?<![\w-])eyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,1000}"),
@@ -54,7 +68,8 @@ _SECRETS = (
         "assignment",
         ("password", "passwd", "secret", "apikey", "api_key", "accesstoken", "access_token"),
         re.compile(
-            r"(?i)(?<![a-z\[])((?:password|passwd|secret|api_?key|access_?token)[\"']?\s*[=:]\s*[\"']?)"
+            r"(?i)(?<![a-z\[])((?:password|passwd|secret(?:_?access)?(?:_?key)?|api_?key|access_?token)"
+            r"[\"']?\s*[=:]\s*[\"']?)"
             r"(?!\[SECRET:[a-z-]+\])[^\s\"',;&]{6,512}"
         ),
     ),
@@ -77,7 +92,7 @@ def withhold(text: str, is_code: Callable[[str], bool] | None = None) -> tuple[s
     folded = text.casefold()
     for secret in _SECRETS:
         if not any(hint in folded for hint in secret.hints):
-            continue  # eleven searches of a prompt would take longer than all the rest of a call
+            continue  # twenty searches of a prompt would take longer than all the rest of a call
         spare = is_code if secret.kind == "assignment" else None
         text, count = _replaced(text, secret, spare)
         if count:
@@ -85,17 +100,61 @@ def withhold(text: str, is_code: Callable[[str], bool] | None = None) -> tuple[s
     return text, counts
 
 
-def _replaced(text: str, secret: _Secret, is_code: Callable[[str], bool] | None) -> tuple[str, int]:
+def masked(text: str) -> str:
+    """As `redact`, each secret followed by `#` and four digits of its digest, which tell two secrets apart.
+
+    Sixteen bits lead nobody back to a credential, and the same text always gives the same: a quote that is
+    masked can be checked word for word against the masked original.
+    """
+    folded = text.casefold()
+    for secret in _SECRETS:
+        if any(hint in folded for hint in secret.hints):
+            text = _replaced(text, secret, None, numbered=True)[0]
+    return text
+
+
+def digest(secret: str) -> str:
+    """Four hexadecimal digits that tell one secret from another."""
+    return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=2).hexdigest()
+
+
+class Held(NamedTuple):
+    """A credential in a text: its kind, its value, where it starts and what names it (`password = "`)."""
+
+    kind: str
+    value: str
+    start: int
+    named: str
+
+
+def held(text: str) -> Iterator[Held]:
+    """What `redact` would replace in `text`; of two that overlap the first in the table."""
+    folded, taken = text.casefold(), list[tuple[int, int]]()
+    for secret in _SECRETS:
+        if not any(hint in folded for hint in secret.hints):
+            continue
+        for match in secret.pattern.finditer(text):
+            if any(match.start() < end and start < match.end() for start, end in taken):
+                continue
+            taken.append(match.span())
+            named = match[1] if secret.pattern.groups else ""
+            yield Held(secret.kind, match[0][len(named) :], match.start() + len(named), named)
+
+
+def _replaced(
+    text: str, secret: _Secret, is_code: Callable[[str], bool] | None, *, numbered: bool = False
+) -> tuple[str, int]:
     mark, count = f"[SECRET:{secret.kind}]", 0
 
     def replacement(match: re.Match[str]) -> str:
         nonlocal count
         before = match[1] if secret.pattern.groups else ""
+        value = match[0][len(before) :]
         quote = before[-1:] if before.endswith(("'", '"')) else ""
-        if is_code is not None and is_code(quote + match[0][len(before) :]):
+        if is_code is not None and is_code(quote + value):
             return match[0]
         count += 1
-        return before + mark
+        return before + mark + (f"#{digest(value)}" if numbered else "")
 
     return secret.pattern.sub(replacement, text), count
 

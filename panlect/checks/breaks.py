@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from panlect.checks.go_world import GoWorld
 from panlect.checks.python_world import PythonWorld
 from panlect.checks.resolve import (
+    ABSTRACT_MISSING,
     CALL_MISMATCH,
     IMPORT_MISSING,
     NAME_UNRESOLVED,
+    OVERRIDE_MISMATCH,
     Judged,
     Place,
     Site,
@@ -134,7 +136,10 @@ class _Comparison:
                 continue
             if count_after[use.check, use.target] <= count_before[use.check, use.target]:
                 continue  # it was as broken before, perhaps elsewhere
-            if states.get(self._key(use, Side.HEAD), set()) <= {State.FINE} and self._may_claim(use):
+            known = states.get(self._key(use, Side.HEAD), set())
+            if not known and use.only_if_fine_before:
+                continue
+            if known <= {State.FINE} and self._may_claim(use):
                 yield Break(use, self._cause(use))
 
     def _judged(
@@ -156,6 +161,8 @@ class _Comparison:
         before = self._base_view.facts(old_path) if use.path not in self._lines.added_files else None
         if before is not None and before.has_error:
             return False
+        if use.check == OVERRIDE_MISMATCH:
+            return self._is_left_behind(use)
         if self._language == "typescript" and use.check == NAME_UNRESOLVED:
             # Ambient names have no declaration here: only a name that lost its binding is a claim.
             known = before is not None and use.target in before.bound
@@ -169,16 +176,33 @@ class _Comparison:
             return self._base.site(use.place) is not None
         return True
 
+    def _is_left_behind(self, use: Judged) -> bool:
+        """Whether it is the overridden method that changed, and the override does not see to it by itself."""
+        holder = self._lines.old_path.get(use.place.holder, use.place.holder)
+        before = self._base.site(Place(holder, use.place.name))
+        if before is None or use.callee is None or before.signature in (None, use.callee.signature):
+            return False
+        method = use.target.rsplit(".", 1)[-1].encode()
+        return (
+            re.search(rb"\bsuper\([^)]*\)\." + re.escape(method) + rb"\b", self._head_view.text(use.path))
+            is None
+        )
+
     # -- causes -------------------------------------------------------------------------------------
 
     def _cause(self, use: Judged) -> Cause:
-        if use.check == CALL_MISMATCH:
+        if use.check in (CALL_MISMATCH, OVERRIDE_MISMATCH):
             return self._cause_of_misfit(use)
         holder = self._lines.old_path.get(use.place.holder, use.place.holder)
         before = self._base.site(Place(holder, use.place.name))
         if before is not None:
             name = use.place.name or before.path
             return Cause("removed", Side.BASE, before.path, before.line, before.end_line, name, before)
+        if use.check == ABSTRACT_MISSING and use.callee is not None:
+            after = use.callee
+            return Cause(
+                "changed", Side.HEAD, after.path, after.line, after.end_line, use.target, None, after
+            )
         return self._cause_at_use(use)
 
     def _cause_of_misfit(self, use: Judged) -> Cause:
@@ -238,12 +262,13 @@ def affected_names(
 
 
 def _follow_aliases(names: set[str], view: RepositoryView) -> None:
-    """Add what affected names are called where a file passes them on under another name."""
+    """Add what affected names are called where a file passes them on under another name or derives from them."""
     pairs = {
         pair
         for facts in view.all_facts().values()
         for pair in (
             *((fact.name, fact.alias) for fact in facts.imports if fact.name != fact.alias),
+            *((base.rsplit(".", 1)[-1], fact.name) for fact in facts.classes for base in fact.bases),
             *((export.local, export.name) for export in facts.exports if export.local != export.name),
         )
     }
@@ -264,7 +289,12 @@ def _meanings(facts: FileFacts | None) -> set[tuple[str, object]]:
         return set()
     found: set[tuple[str, object]] = {(binding.name, _meaning(facts, binding)) for binding in facts.bindings}
     for owner in facts.classes:
-        found.update((method.name, (owner.name, method.signature)) for method in owner.methods)
+        found.update((method.name, (owner.name, method.signature, method.gives)) for method in owner.methods)
+        made = [method.signature for method in owner.methods if method.name in ("__init__", "__new__")]
+        found.add((owner.name, ("made", *made)))
+        found.update((name, (owner.name, "abstract")) for name in owner.abstract)
+        found.update((name, (owner.name, "attribute")) for name in owner.attributes)
+        found.update((name, (owner.name, gives)) for name, gives in owner.fields)
         found.add((owner.name, owner.bases))
     local = {binding.name: _meaning(facts, binding) for binding in facts.bindings}
     found.update((e.name, ("export", e.module, e.local, local.get(e.local))) for e in facts.exports)
@@ -275,7 +305,7 @@ def _meanings(facts: FileFacts | None) -> set[tuple[str, object]]:
 def _meaning(facts: FileFacts, binding: Binding) -> object:
     source = facts.imports[binding.source] if binding.source >= 0 else None
     origin = (source.module, source.name) if source is not None else None
-    return facts.package, binding.kind, binding.signature, binding.multiple, origin
+    return facts.package, binding.kind, binding.signature, binding.multiple, binding.gives, origin
 
 
 def _stars(facts: FileFacts | None) -> tuple[str, ...]:

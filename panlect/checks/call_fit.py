@@ -95,3 +95,19 @@ def misfit(spelled: str, call: Use) -> Misfit | None:
     if not (missing or unknown or surplus):
         return None
     return Misfit(missing, unknown, surplus)
+
+
+def stricter(over: str, under: str) -> Misfit | None:
+    """What a method asks for or refuses beyond the one it overrides; None when it takes all that one takes."""
+    above, below = read_signature(over), read_signature(under)
+    surplus = 0
+    if not below.any_positional:
+        surplus = max(0, len(above.positional) - len(below.positional))
+    needed = [name for name in below.positional if name not in below.optional]
+    given = [name for name in above.positional if name not in above.optional]
+    missing = tuple(needed[len(given) :]) if len(needed) > len(given) and not above.any_positional else ()
+    missing += tuple(
+        name for name in below.keyword_only if name not in below.optional and not above.accepts_keyword(name)
+    )
+    unknown = tuple(name for name in above.keyword_only if not below.accepts_keyword(name))
+    return Misfit(missing, unknown, surplus) if missing or unknown or surplus else None

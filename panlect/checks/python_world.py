@@ -7,15 +7,18 @@ import re
 import sys
 from collections.abc import Iterator
 
-from panlect.checks.call_fit import misfit
+from panlect.checks.call_fit import misfit, stricter
 from panlect.checks.paths import is_test
+from panlect.checks.python_members import Members, Owner
 from panlect.checks.resolve import (
+    ABSTRACT_MISSING,
     CALL_MISMATCH,
     ELSEWHERE,
     IMPORT_MISSING,
     MAX_HOPS,
     MEMBER_MISSING,
     NAME_UNRESOLVED,
+    OVERRIDE_MISMATCH,
     UNKNOWN,
     Found,
     Judged,
@@ -27,14 +30,24 @@ from panlect.checks.resolve import (
     state_of,
 )
 from panlect.checks.view import RepositoryView
-from panlect.code.facts import LOCAL, NO_CALL, SELF, Binding, ClassFact, FileFacts, Guard, ImportFact, Use
+from panlect.code.facts import (
+    LOCAL,
+    NO_CALL,
+    SELF,
+    TYPED,
+    Binding,
+    ClassFact,
+    FileFacts,
+    Guard,
+    ImportFact,
+    Use,
+)
 
 # Modules that a build writes, so the repository lacks them.
 _BUILT = re.compile(r"_?version_?\Z|_pb2|_generated|_build_info")
 # Files that say: what stands beside me is a project of its own.
+_WORD = re.compile(r"\w+")
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py")
-# Bases of the standard library that add no method a class would call on itself with arguments.
-_EMPTY_BASES = frozenset({"object", "ABC", "Generic", "Protocol"})
 
 
 class PythonWorld:
@@ -56,7 +69,11 @@ class PythonWorld:
         self._modules: dict[tuple[str, str], Lookup] = {}
         self._ours: dict[tuple[str, str], bool] = {}
         self._by_top: dict[str, list[ImportFact]] | None = None
-        self._children: dict[str, list[tuple[str, ClassFact]]] | None = None
+        self._replaced_in_tests = frozenset(
+            name for path, facts in self._files.items() if is_test(path) for name in facts.replaced
+        )
+        self._init_is_patched = "__init__" in self._replaced or "__init__" in self._replaced_in_tests
+        self._members = Members(self._files, self._names, self._lookup, self._imported)
 
     # -- judging ------------------------------------------------------------------------------------
 
@@ -70,9 +87,12 @@ class PythonWorld:
         for use in facts.uses:
             if wanted is None or self._mentions(facts, use, wanted):
                 yield from self._judge_use(path, facts, use)
+        for fact in facts.classes:
+            yield from self._judge_abstract(Owner(path, fact))
+            yield from self._judge_overrides(Owner(path, fact), wanted)
 
     def _mentions(self, facts: FileFacts, use: Use, wanted: frozenset[str]) -> bool:
-        if not wanted.isdisjoint(use.target.split(".")):
+        if not wanted.isdisjoint(_WORD.findall(use.target)):
             return True
         return use.source >= 0 and _import_mentions(facts.imports[use.source], wanted)
 
@@ -106,11 +126,25 @@ class PythonWorld:
 
     def _judge_use(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
         if use.source == SELF:
-            yield from self._judge_self_call(path, facts, use)
+            class_name, _, chain = use.target.partition(".")
+            owner = self._members.named(path, class_name)
+            if owner is not None:
+                yield from self._judge_chain(path, facts, use, owner, chain)
+            return
+        if use.source == TYPED:
+            gives, _, chain = use.target.partition(":")
+            owner = self._members.of_type(path, gives)
+            if owner is not None:
+                yield from self._judge_chain(path, facts, use, owner, chain)
             return
         if use.source == LOCAL:
-            found: Lookup = self._lookup(path, use.target)
+            first, _, rest = use.target.partition(".")
+            found: Lookup = self._lookup(path, first)
             target = use.target
+            owner = self._members.owner_of(found)
+            if owner is not None and rest:
+                yield from self._judge_on_class(path, facts, use, owner, rest)
+                return
         else:
             fact = facts.imports[use.source]
             found = self._imported(fact, path)
@@ -118,9 +152,81 @@ class PythonWorld:
             if not isinstance(found, Found):
                 return  # the import itself is judged
             if use.target:
-                found = self._member(found, use.target)
+                found, rest = self._member(found, use.target)
+                if rest:
+                    yield from self._judge_below(path, facts, use, found, rest)
+                    return
                 yield from self._judge_member(path, use, target, found)
         yield from self._judge_call(path, facts, use, target, found)
+
+    def _judge_below(
+        self, path: str, facts: FileFacts, use: Use, found: Lookup, rest: str
+    ) -> Iterator[Judged]:
+        """`rest` of a chain that left the modules: members of a class, or of a variable with a written type."""
+        owner = self._members.owner_of(found)
+        if owner is not None:
+            yield from self._judge_on_class(path, facts, use, owner, rest)
+        elif isinstance(found, Found) and found.binding is not None and found.binding.kind == "variable":
+            owner = self._members.of_type(found.path, found.binding.gives)
+            if owner is not None:
+                yield from self._judge_chain(path, facts, use, owner, rest)
+
+    def _judge_on_class(
+        self, path: str, facts: FileFacts, use: Use, owner: Owner, rest: str
+    ) -> Iterator[Judged]:
+        """`C.member` and `C.method(...)`: of a plain method the first argument is the instance, so no call is judged."""
+        if "." in rest:
+            return
+        found = self._members.attribute(owner, rest)
+        on_instance = (
+            isinstance(found, Found) and found.binding is not None and found.binding.kind == "method"
+        )
+        yield from self._judge_chain(
+            path, facts, use._replace(argc=NO_CALL) if on_instance else use, owner, rest
+        )
+
+    def _judge_chain(
+        self, path: str, facts: FileFacts, use: Use, owner: Owner, chain: str
+    ) -> Iterator[Judged]:
+        """Members of an instance: through typed fields to the last one, which is judged."""
+        *fields, name = chain.split(".")
+        for field in fields:
+            above = (
+                self._members.field(owner, field) if not self._comes_and_goes(path, facts, field) else None
+            )
+            if above is None:
+                return
+            owner = above
+        if _is_dunder(name) or self._comes_and_goes(path, facts, name):
+            return
+        found = self._members.attribute(owner, name)
+        target = f"{owner.fact.name}.{name}"
+        if isinstance(found, Missing) and self._members.below_has(owner.fact.name, name):
+            found = UNKNOWN
+        yield from self._judge_member(path, use, target, found)
+        if isinstance(found, Found) and found.binding is not None:
+            yield from self._judge_method(path, use, target, owner, found)
+
+    def _judge_method(self, path: str, use: Use, target: str, owner: Owner, found: Found) -> Iterator[Judged]:
+        site, binding = found.site(), found.binding
+        if use.argc == NO_CALL or use.guards & Guard.CALL or site is None or binding is None:
+            return
+        if binding.kind not in ("method", "classmethod", "staticmethod"):
+            return
+        place = Place(found.path, f"{found.holder}.{binding.name}")
+        fault = misfit(site.signature, use) if site.signature is not None else None
+        state = State.FINE if fault is None else State.BROKEN
+        if site.signature is None or (
+            fault is not None and self._members.below_fits(owner.fact.name, binding.name, use)
+        ):
+            state = State.UNKNOWN
+        yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
+
+    def _comes_and_goes(self, path: str, facts: FileFacts, name: str) -> bool:
+        """Whether a member of this name is stored, patched or looked up by string on objects of unknown type."""
+        if name in self._replaced or name in facts.replaced:
+            return True
+        return is_test(path) and name in self._replaced_in_tests
 
     def _judge_member(self, path: str, use: Use, target: str, found: Lookup) -> Iterator[Judged]:
         if use.guards & Guard.ATTRIBUTE:
@@ -135,6 +241,10 @@ class PythonWorld:
             return
         name = target.rsplit(".", 1)[-1]
         site = found.site()
+        owner = self._members.owner_of(found)
+        if owner is not None:
+            yield from self._judge_making(path, facts, use, target, owner)
+            return
         if site is None or site.kind != "function" or found.binding is None:
             return
         if name in facts.replaced or name in self._injected:  # patched here: what is called is a stand-in
@@ -146,6 +256,78 @@ class PythonWorld:
         fault = misfit(site.signature, use)
         state = State.FINE if fault is None else State.BROKEN
         yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
+
+    def _judge_making(
+        self, path: str, facts: FileFacts, use: Use, target: str, owner: Owner
+    ) -> Iterator[Judged]:
+        """The arguments of `C(...)`, where `__init__` is written and nothing else has a hand in it."""
+        if (
+            target.rsplit(".", 1)[-1] in facts.replaced
+            or "__init__" in self._replaced | self._replaced_in_tests
+        ):
+            return
+        found = self._members.attribute(owner, "__init__")
+        if not isinstance(found, Found) or self._members.has_own_making(owner) or owner.fact.opaque:
+            return
+        if found.binding is not None:
+            yield from self._judge_method(path, use, target, owner._replace(fact=_leaf(owner.fact)), found)
+
+    def _judge_abstract(self, owner: Owner) -> Iterator[Judged]:
+        """Whether a class which is made, or that nothing derives from, defines all that is abstract above it."""
+        fact = owner.fact
+        if not fact.bases or fact.abstract:
+            return
+        below = next(self._members.below(fact.name), None)
+        made = self._members.is_made(fact.name)
+        if below is not None and not made:
+            return
+        above = self._members.abstract_above(owner)
+        if above is None:
+            return
+        lacks = next((name for name, (_, defined) in above.items() if not defined), "")
+        yield Judged(
+            ABSTRACT_MISSING,
+            owner.path,
+            fact.line,
+            fact.name,
+            fact.name,
+            State.BROKEN if lacks else State.FINE,
+            Place(owner.path, f"{fact.name}.{lacks}"),
+            above[lacks][0].site() if lacks else None,
+            only_if_fine_before=not made,
+        )
+
+    def _judge_overrides(self, owner: Owner, wanted: frozenset[str] | None) -> Iterator[Judged]:
+        """Methods that no longer take what the method they override takes."""
+        for binding in owner.fact.methods:
+            name = binding.name
+            if binding.signature is None or _is_dunder(name) or not (wanted is None or name in wanted):
+                continue
+            over = self._members.overridden(owner, name)
+            if over is None or over.binding is None or over.binding.kind != binding.kind:
+                continue
+            place = Place(over.path, f"{over.holder}.{name}")
+            target = f"{owner.fact.name}.{name}"
+            fault = (
+                stricter(over.binding.signature, binding.signature)
+                if over.binding.signature is not None
+                else None
+            )
+            state = State.BROKEN if fault is not None else State.FINE
+            if over.binding.signature is None:
+                state = State.UNKNOWN
+            yield Judged(
+                OVERRIDE_MISMATCH,
+                owner.path,
+                binding.line,
+                target,
+                target,
+                state,
+                place,
+                over.site(),
+                fault,
+                only_if_fine_before=True,
+            )
 
     # -- modules ------------------------------------------------------------------------------------
 
@@ -292,16 +474,17 @@ class PythonWorld:
             return ELSEWHERE
         return self._lookup(module.module, name, hops)
 
-    def _member(self, start: Found, chain: str) -> Lookup:
-        """Follow `a.b.c` from what is imported, as long as it leads through modules."""
+    def _member(self, start: Found, chain: str) -> tuple[Lookup, str]:
+        """Follow `a.b.c` from what is imported as long as it leads through modules; what it comes to, and the rest."""
         current: Lookup = start
-        for part in chain.split("."):
+        parts = chain.split(".")
+        for number, part in enumerate(parts):
             if not isinstance(current, Found):
-                return current
+                return current, ""
             if current.module is None:
-                return ELSEWHERE  # a member of a class, an instance, something outside
+                return current, ".".join(parts[number:])
             current = self._lookup(current.module, part)
-        return current
+        return current, ""
 
     def _lookup(self, module: str, name: str, hops: int = 0) -> Lookup:
         key = (module, name)
@@ -374,9 +557,9 @@ class PythonWorld:
         if not place.name:
             file = place.holder if place.holder in self._files else self._module_file(place.holder)
             return Site(file, 1, 1, "module") if file is not None else None
-        class_name, _, method = place.name.rpartition(".")
+        class_name, _, member = place.name.rpartition(".")
         if class_name:
-            return self._method_site(place.holder, class_name, method)
+            return self._members.site(place.holder, class_name, member)
         binding = self._names(place.holder).get(place.name)
         if binding is not None:
             return Found(place.holder, binding).site()
@@ -385,106 +568,14 @@ class PythonWorld:
         found = self._lookup(place.holder, place.name)
         return found.site() if isinstance(found, Found) else None
 
-    # -- methods ------------------------------------------------------------------------------------
 
-    def _judge_self_call(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
-        class_name, _, method = use.target.partition(".")
-        owner = self._class(path, class_name)
-        if owner is None or use.guards & Guard.CALL or method in self._replaced or method in facts.replaced:
-            return
-        found = self._method(path, owner, method, 0)
-        if found is None or found.binding is None:
-            return
-        site, place = found.site(), Place(found.path, f"{found.holder}.{method}")
-        if site is None or site.signature is None:
-            yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, use.target, State.UNKNOWN, place)
-            return
-        fault = misfit(site.signature, use)
-        if fault is not None and self._some_override_fits(class_name, method, use):
-            yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, use.target, State.UNKNOWN, place)
-            return
-        state = State.FINE if fault is None else State.BROKEN
-        yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, use.target, state, place, site, fault)
+def _leaf(fact: ClassFact) -> ClassFact:
+    """The class as one that nothing derives from: whoever writes `C(...)` makes a C and no subclass."""
+    return fact._replace(name="")
 
-    def _method_site(self, path: str, class_name: str, method: str) -> Site | None:
-        owner = self._class(path, class_name)
-        found = next((b for b in owner.methods if b.name == method), None) if owner is not None else None
-        return Found(path, found).site() if found is not None else None
 
-    def _class(self, path: str, name: str) -> ClassFact | None:
-        binding = self._names(path).get(name)
-        if binding is None or binding.kind != "class" or binding.multiple:
-            return None
-        return next((fact for fact in self._files[path].classes if fact.name == name), None)
-
-    def _method(self, path: str, owner: ClassFact, method: str, depth: int) -> Found | None:
-        """The method that `self.method` finds, if the classes up to it are known completely."""
-        if depth > MAX_HOPS or method in owner.attributes:
-            return None
-        for binding in owner.methods:
-            if binding.name == method:
-                return Found(path, binding, holder=owner.name)
-        if owner.opaque:
-            return None
-        for base in owner.bases:
-            if base.rsplit(".", 1)[-1] in _EMPTY_BASES:
-                continue
-            above = self._base(path, base)
-            if above is None:
-                return None
-            found = self._method(above[0], above[1], method, depth + 1)
-            if found is not None or not self._complete(above[0], above[1], 0):
-                return found
-        return None
-
-    def _base(self, path: str, dotted: str) -> tuple[str, ClassFact] | None:
-        first, _, rest = dotted.partition(".")
-        found: Lookup = self._lookup(path, first)
-        if rest and isinstance(found, Found):
-            found = self._member(found, rest)
-        if not isinstance(found, Found) or found.binding is None:
-            return None
-        owner = self._class(found.path, found.binding.name)
-        return (found.path, owner) if owner is not None else None
-
-    def _complete(self, path: str, owner: ClassFact, depth: int) -> bool:
-        """Whether every class above is in the repository, so that nothing unseen can define a method."""
-        if owner.opaque or depth > MAX_HOPS:
-            return False
-        for base in owner.bases:
-            if base.rsplit(".", 1)[-1] in _EMPTY_BASES:
-                continue
-            above = self._base(path, base)
-            if above is None or not self._complete(above[0], above[1], depth + 1):
-                return False
-        return True
-
-    def _some_override_fits(self, class_name: str, method: str, use: Use) -> bool:
-        """Whether a subclass defines `method` so that the call fits: then `self` may well be one of those."""
-        children = self._subclasses()
-        seen, waiting = {class_name}, [class_name]
-        while waiting:
-            for _, owner in children.get(waiting.pop(), ()):
-                if method in owner.attributes:
-                    return True
-                for binding in owner.methods:
-                    if binding.name != method:
-                        continue
-                    if binding.signature is None or misfit(binding.signature, use) is None:
-                        return True
-                if owner.name not in seen:
-                    seen.add(owner.name)
-                    waiting.append(owner.name)
-        return False
-
-    def _subclasses(self) -> dict[str, list[tuple[str, ClassFact]]]:
-        if self._children is None:
-            self._children = {}
-            for path, facts in self._files.items():
-                for owner in facts.classes:
-                    for base in owner.bases:
-                        self._children.setdefault(base.rsplit(".", 1)[-1], []).append((path, owner))
-        return self._children
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _import_mentions(fact: ImportFact, wanted: frozenset[str]) -> bool:

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from panlect.checks.breaks import Break, Cause, Lines
 from panlect.checks.call_fit import Misfit
 from panlect.checks.paths import is_test
-from panlect.checks.resolve import CALL_MISMATCH, IMPORT_MISSING, MEMBER_MISSING, NAME_UNRESOLVED, Judged
+from panlect.checks.resolve import (
+    ABSTRACT_MISSING,
+    CALL_MISMATCH,
+    IMPORT_MISSING,
+    MEMBER_MISSING,
+    NAME_UNRESOLVED,
+    OVERRIDE_MISMATCH,
+    Judged,
+)
 from panlect.checks.view import ChangeView, RepositoryView
 from panlect.code.facts import FileFacts
 from panlect.finding import Candidate, Category, Evidence, Place, Side
@@ -23,6 +31,8 @@ _CONSEQUENCE = {
     ("python", MEMBER_MISSING): "It raises AttributeError when the line runs.",
     ("python", IMPORT_MISSING): "It raises ImportError when the module is imported.",
     ("python", CALL_MISMATCH): "The call raises TypeError.",
+    ("python", ABSTRACT_MISSING): "Making an instance raises TypeError.",
+    ("python", OVERRIDE_MISMATCH): "Such a call raises TypeError.",
     ("go", ""): "The package does not compile.",
     ("typescript", ""): "It does not compile.",
 }
@@ -101,6 +111,11 @@ class Reporter:
         )
         if use.check == CALL_MISMATCH:
             return _call_title(cause, uses, name)
+        if use.check == ABSTRACT_MISSING:
+            return _abstract_title(uses)
+        if use.check == OVERRIDE_MISMATCH:
+            do = "1 override does" if count == 1 else f"{count} overrides do"
+            return f"`{name}()` changed, but {do} not take what it takes now"
         if cause.kind == "removed":
             told = (
                 f"{_names(names[:2])} and {len(names) - 2} more are"
@@ -123,6 +138,11 @@ class Reporter:
         where = ", ".join(f"{each.path}:{each.line}" for each in uses[:MAX_RELATED])
         if use.check == CALL_MISMATCH:
             told = _call_body(cause, use, where)
+        elif use.check == ABSTRACT_MISSING:
+            at = f" at {use.callee.path}:{use.callee.line}" if use.callee is not None else ""
+            told = f"The method is abstract{at}, and no class between defines it: {where}."
+        elif use.check == OVERRIDE_MISMATCH:
+            told = f"Whoever calls it through the base passes what these refuse: {where}."
         elif cause.kind == "removed":
             told = (
                 f"{_names(names)} stood at {cause.path}:{cause.line} before this change. Still used: {where}."
@@ -229,6 +249,14 @@ def _call_body(cause: Cause, use: Judged, where: str) -> str:
     defined = cause.after
     at = f" The definition is at {defined.path}:{defined.line}." if defined is not None else ""
     return f"The call at {use.path}:{use.line} {' and '.join(parts)}.{at} Calls that do not fit: {where}."
+
+
+def _abstract_title(uses: Sequence[Judged]) -> str:
+    classes = list(dict.fromkeys(use.target for use in uses))
+    method = uses[0].place.name.rsplit(".", 1)[-1]
+    if len(classes) == 1:
+        return f"`{classes[0]}` lacks the abstract method `{method}` and cannot be made any more"
+    return f"{len(classes)} classes lack the abstract method `{method}` and cannot be made any more"
 
 
 def _names(names: Sequence[str]) -> str:

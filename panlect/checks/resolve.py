@@ -18,6 +18,8 @@ NAME_UNRESOLVED = "name-unresolved"
 MEMBER_MISSING = "member-missing"
 IMPORT_MISSING = "import-missing"
 CALL_MISMATCH = "call-mismatch"
+ABSTRACT_MISSING = "abstract-missing"
+OVERRIDE_MISMATCH = "override-mismatch"
 
 MAX_HOPS = 40
 """Re-exports followed before a lookup gives up: real chains have two or three."""
@@ -90,7 +92,10 @@ ELSEWHERE = Found()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One use, judged. `place`: where the lookup failed, or where the called definition stands."""
+    """One use, judged. `place`: where the lookup failed, or where the called definition stands.
+
+    `only_if_fine_before`: nothing is claimed of a use that the base has not got.
+    """
 
     check: str
     path: str
@@ -101,6 +106,7 @@ class Judged:
     place: Place
     callee: Site | None = None
     fault: Misfit | None = None
+    only_if_fine_before: bool = False
 
 
 class World(Protocol):

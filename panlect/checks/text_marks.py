@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from panlect.checks.paths import is_foreign, is_prose, is_sample, is_test, is_translation
+from panlect.checks.added import added_numbers, at_line, text_lines
+from panlect.checks.paths import is_foreign, is_prose, is_sample, is_translation
 from panlect.checks.view import ChangeView, FileChangeView, RepositoryView
-from panlect.finding import Candidate, Category, Evidence, Side
+from panlect.finding import Candidate, Category
 from panlect.hidden import DIRECTION, JOINERS, TAGS, ZERO_WIDTH
 
 _OPENS = re.compile(r"<{7} \S")
@@ -28,10 +29,10 @@ def text_marks(change: ChangeView, base: RepositoryView, head: RepositoryView) -
     for file in change.files[:_MAX_FILES]:
         if file.new_path is None or is_foreign(file.new_path) or is_sample(file.new_path):
             continue
-        added = [n for hunk in file.hunks for first, last in hunk.added for n in range(first, last + 1)]
+        added = added_numbers(file)
         if not added:
             continue
-        lines = head.text(file.new_path).decode("utf-8", "replace").split("\n")
+        lines = text_lines(head, file.new_path)
         yield from _conflict(file, file.new_path, added, lines, base, head)
         yield from _hidden(file.new_path, added, lines)
 
@@ -59,7 +60,7 @@ def _conflict(
         end = next((n for n, line in enumerate(below) if _CLOSES.match(line)), None)
         if divider is None or end is None or end < divider or _is_fenced(lines, number):
             continue
-        yield _candidate(
+        yield at_line(
             "conflict-marker",
             Category.CORRECTNESS,
             path,
@@ -94,7 +95,7 @@ def _hidden(path: str, added: Sequence[int], lines: Sequence[str]) -> Iterator[C
     number = hits[0][0]
     named = ", ".join(f"U+{ord(mark):04X} {unicodedata.name(mark, 'tag')}" for mark in marks[:5])
     places = ", ".join(str(n) for n in sorted({n for n, _ in hits})[:10])
-    yield _candidate(
+    yield at_line(
         "hidden-unicode",
         Category.SECURITY,
         path,
@@ -102,21 +103,4 @@ def _hidden(path: str, added: Sequence[int], lines: Sequence[str]) -> Iterator[C
         lines[number - 1],
         "Invisible characters change what this line says",
         f"Line {places}: {named}. What is shown is not what is read by the machine; write an escape instead.",
-    )
-
-
-def _candidate(
-    check: str, category: Category, path: str, line: int, quote: str, title: str, body: str
-) -> Candidate:
-    return Candidate(
-        check=check,
-        category=category,
-        path=path,
-        start_line=line,
-        end_line=line,
-        side=Side.HEAD,
-        title=title,
-        body=body,
-        evidence=(Evidence(path, line, line, Side.HEAD, quote),),
-        in_tests=is_test(path),
     )

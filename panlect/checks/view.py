@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from panlect.code.analysis import Mention
 from panlect.code.facts import FileFacts
 
 Run = tuple[int, int]
@@ -66,4 +67,16 @@ class RepositoryView(Protocol):
 
     def all_facts(self) -> Mapping[str, FileFacts]:
         """The scope facts of every file that has some."""
+        ...
+
+    def files_mentioning(self, kind: str, name: str) -> Sequence[str]:
+        """The files that mention this table, column, flag ..., by path."""
+        ...
+
+    def mentions(self, path: str) -> Sequence[Mention]:
+        """What a file shares with the world by strings, in the order of its text."""
+        ...
+
+    def has_error(self, path: str) -> bool | None:
+        """Whether a file was read by a grammar and did not parse; None where no grammar reads it."""
         ...

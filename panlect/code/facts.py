@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     pass
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Raise it whenever the extraction or the packed form changes: cached facts of another version are void."""
 
 
@@ -41,7 +41,12 @@ class Spread:
 LOCAL = -1
 """`Use.source` of a definition in the same file."""
 SELF = -2
-"""`Use.source` of a method called on the instance or class around it; `Use.target` is `Class.method`."""
+"""`Use.source` of a member of the instance or class around it; `Use.target` is `Class.member`, `Class.field.member`."""
+TYPED = -3
+"""`Use.source` of a member of something whose type is written down; `Use.target` is `Type:member`.
+
+The type is a dotted name of the file's top level; `f()` is what calling it gives, `~f()` what awaiting the call does.
+"""
 NO_CALL = -1
 """`Use.argc` of a use that is not a call."""
 
@@ -52,7 +57,8 @@ class Binding(NamedTuple):
     `kind`: function, class, type, variable, import, method, classmethod, staticmethod, property.
     `signature` is None where it cannot be known (unknown decorator, overloads, bound more than once); see
     `panlect.checks.call_fit` for its spelling. `header_end` is the last line of the signature. `source`
-    is the index into `FileFacts.imports`, or -1.
+    is the index into `FileFacts.imports`, or -1. `gives` is the type of a variable or of what a function
+    returns, where one is written: spelled as in TYPED, with `~` before what has to be awaited.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Binding(NamedTuple):
     signature: str | None = None
     multiple: bool = False
     source: int = -1
+    gives: str = ""
 
 
 class ImportFact(NamedTuple):
@@ -99,7 +106,7 @@ class ClassFact(NamedTuple):
     """A class at module level. `bases` are dotted names as written, "" for one that is no plain name.
 
     `opaque`: decorators or keywords that may add or replace members. `attributes`: names stored on the
-    instance or in the class body.
+    instance or in the class body. `fields`: (name, type) of those with one type. `abstract`: methods to be defined below.
     """
 
     name: str
@@ -108,6 +115,8 @@ class ClassFact(NamedTuple):
     opaque: bool
     methods: tuple[Binding, ...]
     attributes: tuple[str, ...]
+    fields: tuple[tuple[str, str], ...] = ()
+    abstract: tuple[str, ...] = ()
 
 
 class Loose(NamedTuple):
@@ -122,7 +131,7 @@ class Loose(NamedTuple):
 class Use(NamedTuple):
     """A use that another file may break: a member of something imported, or a call whose shape matters.
 
-    `source` indexes `FileFacts.imports` (or is LOCAL, SELF); `target` is what follows the imported name,
+    `source` indexes `FileFacts.imports` (or is LOCAL, SELF, TYPED); `target` is what follows the imported name,
     dotted, "" for the imported thing itself.
     """
 
@@ -221,5 +230,7 @@ def _from_row(row: tuple[Any, ...]) -> FileFacts:
 
 
 def _class_from_row(row: tuple[Any, ...]) -> ClassFact:
-    name, line, bases, opaque, methods, attributes = row
-    return ClassFact(name, line, bases, opaque, tuple(map(Binding._make, methods)), attributes)
+    name, line, bases, opaque, methods, attributes, typed, abstract = row
+    return ClassFact(
+        name, line, bases, opaque, tuple(map(Binding._make, methods)), attributes, typed, abstract
+    )

