@@ -101,22 +101,65 @@ def review(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 4 when a hunk was not read (PARTIAL).")
     ] = False,
+    sarif: Annotated[
+        str, typer.Option("--sarif", metavar="FILE", help="Write SARIF 2.1.0, for code scanning.")
+    ] = "",
+    rdjson: Annotated[
+        str, typer.Option("--rdjson", metavar="FILE", help="Write rdjson, for reviewdog.")
+    ] = "",
+    code_quality: Annotated[
+        str, typer.Option("--code-quality", metavar="FILE", help="Write GitLab's code quality report.")
+    ] = "",
+    html: Annotated[str, typer.Option("--html", metavar="FILE", help="Write one page without scripts.")] = "",
+    markdown: Annotated[
+        str, typer.Option("--markdown", metavar="FILE", help="Write Markdown, as code hosts show it.")
+    ] = "",
 ) -> None:
-    """Review a change: findings with code frames, and one honest line about what was read."""
+    """Review a change: findings with code frames, and one honest line about what was read.
+
+    A FILE of - is standard output; only one of them may be.
+    """
     from panlect.review.local import ReviewRequest, exit_code, review_local
 
+    targets = {
+        "json": json_file,
+        "sarif": sarif,
+        "rdjson": rdjson,
+        "code-quality": code_quality,
+        "html": html,
+        "markdown": markdown,
+    }
+    _check_targets(targets)
     if uncommitted and head:
         raise BadInputError("--uncommitted and --head exclude each other.", fix="Leave one of them out.")
     request = ReviewRequest(
         repo, base=base, head=head, uncommitted=uncommitted, fail_on=fail_on, strict=strict
     )
     with review_local(request, progress=_progress) as done:
-        if json_file:
-            _write_json(json_file, done.as_json())
-        if json_file != "-":
-            done.print(_console())
+        _write_review(done, targets)
         code = exit_code(done.verdict, request)
     raise typer.Exit(code)
+
+
+def _check_targets(targets: dict[str, str]) -> None:
+    """Standard output holds one thing: two formats in it would be none."""
+    if list(targets.values()).count("-") > 1:
+        raise BadInputError(
+            "Only one format can go to standard output.", fix="Give the others a file: --sarif panlect.sarif."
+        )
+
+
+def _write_review(done: Any, targets: dict[str, str]) -> None:
+    """A review in every format that was asked for; for a reader, where standard output is free."""
+    from panlect.review.outputs.formats import FORMATS
+
+    for name, target in targets.items():
+        if target:
+            _write_text(
+                target, FORMATS[name](done.verdict, done.lines) if name in FORMATS else _json(done.as_json())
+            )
+    if "-" not in targets.values():
+        done.print(_console())
 
 
 @app.command()
@@ -408,8 +451,15 @@ def _progress(what: str, done: int, total: int) -> None:
         print(f"\033[K{what} {done}/{total}" if done < total else "", end=end, file=sys.stderr, flush=True)
 
 
+def _json(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+
+
 def _write_json(target: str, answer: dict[str, Any]) -> None:
-    text = json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+    _write_text(target, _json(answer))
+
+
+def _write_text(target: str, text: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return

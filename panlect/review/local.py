@@ -64,13 +64,15 @@ class LocalReview:
         """Findings with code frames, then one honest line."""
         from panlect.review.terminal import print_review
 
-        print_review(console, self.verdict, self._lines, seconds=self.seconds)
+        print_review(console, self.verdict, self.lines, seconds=self.seconds)
 
-    def _lines(self, path: str, side: Side) -> list[str]:
+    def lines(self, path: str, side: Side) -> list[str]:
+        """The lines of a path at one of the two revisions; none where it is not there."""
         snapshot = self.base if side is Side.BASE else self.head
         if not snapshot.exists(path):
             return []
-        return snapshot.text(path).decode("utf-8", "replace").split("\n")
+        lines = snapshot.text(path).decode("utf-8", "replace").split("\n")
+        return lines[:-1] if lines[-1] == "" else lines
 
 
 @contextmanager
