@@ -15,7 +15,7 @@ from panlect.errors import BadInputError
 from panlect.finding import Severity, Side, Verdict, VerdictKind
 from panlect.git.history import prior
 from panlect.git.repository import Repository, open_repository
-from panlect.git.scratch import applied, uncommitted
+from panlect.git.scratch import applied, staged, uncommitted
 from panlect.index.analyse import AnalysisRun
 from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
@@ -43,6 +43,8 @@ class ReviewRequest:
     base: str = ""
     head: str = ""
     uncommitted: bool = False
+    staged: bool = False
+    diff: bytes | None = None  # against the base, instead of a head
     fail_on: str = ""
     strict: bool = False
 
@@ -81,7 +83,7 @@ def review_local(request: ReviewRequest, *, progress: Progress | None = None) ->
 
     Raises BadInputError for a repository or revision that is not there, GitError when git fails.
     """
-    _severity(request.fail_on)  # a wrong flag is said before the work
+    severity_named(request.fail_on)  # a wrong flag is said before the work
     began = time.perf_counter()
     repository = open_repository(request.repo)
     with _revisions(repository, request) as (readable, base_sha, head_sha), _cache() as cache:
@@ -103,7 +105,7 @@ def exit_code(verdict: Verdict, request: ReviewRequest) -> int:
     """0 fine; 1 a finding at or above --fail-on; 3 could not review; 4 PARTIAL under --strict."""
     if verdict.kind is VerdictKind.FAILED:
         return 3
-    threshold = _severity(request.fail_on)
+    threshold = severity_named(request.fail_on)
     if threshold is not None and any(finding.severity.at_least(threshold) for finding in verdict.findings):
         return 1
     return 4 if request.strict and verdict.kind is VerdictKind.PARTIAL else 0
@@ -229,11 +231,19 @@ def context_local(
 def _revisions(repository: Repository, request: ReviewRequest) -> Iterator[tuple[Repository, str, str]]:
     """(repository to read from, merge base, head) of what was asked; found by itself where not said."""
     head_sha = repository.resolve(request.head or "HEAD")
-    if request.uncommitted:
+    if request.diff is not None:
+        base_sha = repository.resolve(request.base) if request.base else head_sha
+        if not request.diff.strip():
+            yield repository, base_sha, base_sha  # what `git diff` prints where nothing differs
+            return
+        with applied(repository, base_sha, request.diff) as (readable, tree):
+            yield readable, base_sha, tree
+        return
+    if request.uncommitted or request.staged:
         base_sha = (
             repository.merge_base(repository.resolve(request.base), head_sha) if request.base else head_sha
         )
-        with uncommitted(repository) as (readable, tree):
+        with (staged if request.staged else uncommitted)(repository) as (readable, tree):
             yield readable, base_sha, tree
         return
     base = repository.resolve(request.base or repository.default_base(head_sha))
@@ -257,7 +267,8 @@ def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] |
     return None if progress is None else lambda done, total: progress(what, done, total)
 
 
-def _severity(name: str) -> Severity | None:
+def severity_named(name: str) -> Severity | None:
+    """The severity of this name, None for "". Raises BadInputError for any other word."""
     if not name:
         return None
     try:

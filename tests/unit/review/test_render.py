@@ -154,3 +154,10 @@ def test_the_check_says_partial_and_lists_what_was_not_read(words: Any) -> None:
     said = check(words.verdict(kind=VerdictKind.PARTIAL, coverage=Coverage(unread)), Policy())
     assert "`file0.py:1-2`: does not parse" in said.summary
     assert "and 5 more" in said.summary
+
+
+def test_a_bar_in_a_path_stays_in_its_cell(words: Any) -> None:
+    verdict = words.verdict(coverage=Coverage((words.hunk(path="a|b.py"), words.hunk(path="`|`.py"))))
+    html = MARKDOWN.render(page(verdict))
+    assert html.count("<td") == 2 * 4
+    assert "<code>a|b.py</code>" in html
