@@ -115,6 +115,12 @@ def review(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 4 when a hunk was not read (PARTIAL).")
     ] = False,
+    min_severity: Annotated[
+        str, typer.Option("--min-severity", metavar="P0..P3", help="Leave out what is less severe.")
+    ] = "P3",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every finding, however many there are.")
+    ] = False,
     sarif: Annotated[
         str, typer.Option("--sarif", metavar="FILE", help="Write SARIF 2.1.0, for code scanning.")
     ] = "",
@@ -133,7 +139,7 @@ def review(
 
     A FILE of - is standard output; only one of them may be.
     """
-    from panlect.review.local import ReviewRequest, exit_code, review_local
+    from panlect.review.local import ReviewRequest, exit_code, limits_named, review_local
 
     targets = {
         "json": json_file,
@@ -155,6 +161,7 @@ def review(
         diff=_read_stdin() if stdin else None,
         fail_on=fail_on,
         strict=strict,
+        limits=limits_named(min_severity, everything=everything),
     )
 
     def once() -> int:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from panlect.index.snapshot import Snapshot
 from panlect.ledger.steps import MemorySteps
 from panlect.review.report import review_json
 from panlect.review.run import Subject, review
+from panlect.review.select import STANDARD, UNLIMITED, Limits
 from panlect.settings import load
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ReviewRequest:
     diff: bytes | None = None  # against the base, instead of a head
     fail_on: str = ""
     strict: bool = False
+    limits: Limits = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ def review_local(request: ReviewRequest, *, progress: Progress | None = None) ->
             kept.append(await snapshots(repo, base, head))
             return kept[-1]
 
-        verdict = asyncio.run(review(Subject(readable, base_sha, head_sha), remembered, MemorySteps()))
+        verdict = asyncio.run(
+            review(Subject(readable, base_sha, head_sha), remembered, MemorySteps(), limits=request.limits)
+        )
         yield LocalReview(verdict, *kept[-1], seconds=time.perf_counter() - began)
 
 
@@ -265,6 +269,12 @@ def _cache() -> BlobCache:
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def limits_named(minimum: str, *, everything: bool) -> Limits:
+    """How much is said: from this severity on; all of it, or what a reader takes in. Raises BadInputError."""
+    limits = UNLIMITED if everything else STANDARD
+    return replace(limits, minimum=severity_named(minimum) or limits.minimum)
 
 
 def severity_named(name: str) -> Severity | None:

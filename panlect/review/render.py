@@ -21,6 +21,8 @@ _MARKER = re.compile(r"<!-- panlect review=(\S+) head=([0-9a-f]{40,64}) fingerpr
 _MAX_TITLE = 250  # of a check
 _MAX_HEADLINE, _MAX_BODY, _MAX_PATH = 500, 4_000, 300  # characters of what a repository may have written
 _MAX_PLACES = 20
+_MAX_REASON = 120
+_MAX_AFTER = 20_000  # characters of what follows the findings
 _MAX_ROWS = 40  # of the table of files
 _MAX_REST = 10  # findings in short
 _MAX_NODES = 12  # of the diagram
@@ -170,7 +172,8 @@ def _assembled(verdict: Verdict, page_url: str, findings: list[str]) -> str:
     parts = [f"### Panlect: {inert(_clipped(title(verdict), _MAX_HEADLINE))}", _confidence(summary)]
     if verdict.kind is VerdictKind.PARTIAL:
         parts.append(_unread(verdict))
-    after = [part for part in (_rest(summary), _diagram(summary), _files(summary), _checked(summary)) if part]
+    wanted = (_rest(summary), _diagram(summary), _files(summary), _checked(summary))
+    after = _fitting([part for part in wanted if part], _MAX_AFTER)
     footer = _footer(verdict, page_url)
     room = _MAX_SUMMARY - len(footer) - sum(len(part) + 2 for part in (*parts, *after))
     return "\n\n".join([*parts, *_fitting(findings, room), *after, footer])
@@ -204,7 +207,11 @@ def _files(summary: Summary) -> str:
 
 def _file(row: FileRow) -> str:
     found = f"{row.findings} (worst {row.worst})" if row.worst else ""
-    state = row.state if row.state == "read" or not row.reason else f"{row.state}: {inert(row.reason)}"
+    state = (
+        row.state
+        if row.state == "read" or not row.reason
+        else f"{row.state}: {inert(_clipped(row.reason, _MAX_REASON))}"
+    )
     cells = (code(_clipped(row.path, _MAX_PATH)), str(row.lines or ""), state, found)
     return f"| {' | '.join(cell.replace('|', _PIPE) for cell in cells)} |"
 
@@ -246,7 +253,7 @@ def _unread(verdict: Verdict) -> str:
     unread = verdict.coverage.unread
     rows = [
         f"- {code(f'{_clipped(h.path, _MAX_PATH)}:{h.start_line}-{h.end_line}')}: "
-        f"{inert(_clipped(h.reason, _MAX_HEADLINE))}"
+        f"{inert(_clipped(h.reason, _MAX_REASON))}"
         for h in unread[:20]
     ]
     more = [f"- and {len(unread) - 20} more"] if len(unread) > 20 else []

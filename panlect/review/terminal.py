@@ -117,6 +117,7 @@ def _print_summary(console: Console, verdict: Verdict) -> None:
     )
     if summary.impact:
         _say(console, ("impact ", "bold"), (printable(summary.impact), ""))
+    _say(console, (f"effort to read {summary.effort} | head {verdict.head_sha[:12]}", "dim"))
 
 
 def _print_closing(console: Console, verdict: Verdict, seconds: float) -> None:

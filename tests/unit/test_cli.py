@@ -131,6 +131,18 @@ def test_each_format_is_all_of_standard_output_or_a_file_beside_the_text(
     assert said.splitlines()[-1].startswith("REVIEWED  1 finding")
 
 
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [([], 1), (["--min-severity", "p1"], 1), (["--min-severity", "P0"], 0), (["--all"], 1)],
+)
+def test_what_is_less_severe_than_asked_for_is_in_the_ledger_alone(
+    run: Any, shop: Path, flags: list[str], found: int
+) -> None:
+    _, out, _ = run("review", "--repo", shop, "--base", "main", "--head", "topic", "--json", "-", *flags)
+    said = json.loads(out)
+    assert (len(said["findings"]), len(said["suppressed"])) == (found, 1 - found)
+
+
 def test_watching_ends_quietly(run: Any, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -165,6 +177,7 @@ def test_context_names_the_callers(run: Any, shop: Path) -> None:
         (["review", "--uncommitted"], "no work tree"),
         (["review", "--uncommitted", "--head", "topic"], "exclude each other"),
         (["review", "--head", "topic", "--json", "/nonexistent/x.json"], "cannot be written"),
+        (["review", "--min-severity", "P9"], "is not a severity"),
         (["review", "--staged"], "has no index"),
         (["review", "--staged", "--uncommitted"], "exclude each other"),
         (["review", "--stdin", "--head", "topic"], "exclude each other"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from panlect.finding import Coverage, Place, Side, VerdictKind
+from panlect.finding import Coverage, Place, Side, Suppressed, VerdictKind
 from panlect.review.render import check, code, fence, inert, marked_review, marker, page, review_post
 from panlect.review.verdict import Policy
 
@@ -161,3 +161,22 @@ def test_a_bar_in_a_path_stays_in_its_cell(words: Any) -> None:
     html = MARKDOWN.render(page(verdict))
     assert html.count("<td") == 2 * 4
     assert "<code>a|b.py</code>" in html
+
+
+@pytest.mark.parametrize("sign", ["&", "|", "`", "@"])
+def test_a_change_of_many_hunks_with_long_names_fits_and_says_what_it_leaves_out(
+    words: Any, sign: str
+) -> None:
+    hunks = tuple(words.hunk("unread", path=f"{sign * 4_000}{n}", reason=sign * 4_000) for n in range(90))
+    dropped = tuple(Suppressed("cap", "", "secret", sign * 900, n, sign * 900) for n in range(30))
+    verdict = words.verdict(
+        kind=VerdictKind.PARTIAL,
+        coverage=Coverage(hunks),
+        suppressed=dropped,
+        findings=(words.finding(),) * 9,
+    )
+    said = page(verdict)
+    assert len(said) <= 65_536
+    assert "and 70 more" in said
+    assert said.count("P1 ·") == 9
+    assert_inert(said, tables=1)
