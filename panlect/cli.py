@@ -221,13 +221,9 @@ def _check_targets(targets: dict[str, str]) -> None:
 
 def _write_review(done: Any, targets: dict[str, str]) -> None:
     """A review in every format that was asked for; for a reader, where standard output is free."""
-    from panlect.review.outputs.formats import FORMATS
-
     for name, target in targets.items():
         if target:
-            _write_text(
-                target, FORMATS[name](done.verdict, done.lines) if name in FORMATS else _json(done.as_json())
-            )
+            _write_text(target, _json(done.as_json()) if name == "json" else done.written(name))
     if "-" not in targets.values():
         done.print(_console())
 

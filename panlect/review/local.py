@@ -64,6 +64,12 @@ class LocalReview:
         """The JSON of `panlect review`."""
         return review_json(self.verdict, mode=MODE, ms=self.seconds * 1000)
 
+    def written(self, name: str) -> str:
+        """The review in a format of `outputs.formats`."""
+        from panlect.review.outputs.formats import FORMATS
+
+        return FORMATS[name](self.verdict, self.lines)
+
     def print(self, console: Console) -> None:
         """Findings with code frames, then one honest line."""
         from panlect.review.terminal import print_review

@@ -41,6 +41,7 @@ background:var(--line);border:1px solid var(--line);border-radius:10px;overflow:
 .head{display:flex;gap:.6rem;align-items:baseline}
 .tag{flex:none;font-size:.75rem;font-weight:700;padding:.1rem .5rem;border-radius:999px;border:1px solid currentColor}
 .P0{color:var(--p0)}.P1{color:var(--p1)}.P2{color:var(--p2)}.P3{color:var(--p3)}.good{color:var(--good)}
+td span{white-space:nowrap}
 .bad{color:var(--p1)}.warn{color:var(--p2)}
 .soft{color:var(--soft);font-size:.875rem}
 .where{margin:.35rem 0 .1rem;color:var(--soft);font-size:.875rem;overflow-wrap:anywhere}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from panlect.finding import Evidence, Finding, Side, Verdict
+from panlect.finding import Evidence, Finding, HunkCoverage, Side, Verdict
 from panlect.redact import redact
-from panlect.review.outputs.spots import at_head, elsewhere, said, severities, where
+from panlect.review.outputs.spots import at_head, elsewhere, failure, said, severities, where
 
 _SEVERITY = severities("ERROR", "ERROR", "WARNING", "INFO")
 _MAX_NAMED = 10
@@ -14,15 +15,33 @@ _MAX_NAMED = 10
 
 def rdjson(verdict: Verdict) -> dict[str, Any]:
     """Findings, then what was not read: a reader of this file alone must not take silence for a review."""
-    unread = [
-        _diagnostic(f"Not read: {hunk.reason}.", "INFO", "unread", hunk.path, hunk.start_line, hunk.end_line)
-        for hunk in verdict.coverage.unread
-        if hunk.side is Side.HEAD
-    ]
     return {
         "source": {"name": "panlect"},
-        "diagnostics": [*(_finding(finding) for finding in verdict.findings), *unread],
+        "diagnostics": [
+            *_failure(verdict),
+            *(_finding(finding) for finding in verdict.findings),
+            *(_unread(hunk) for hunk in verdict.coverage.unread),
+        ],
     }
+
+
+def _failure(verdict: Verdict) -> Iterator[dict[str, Any]]:
+    if failed := failure(verdict):
+        yield {
+            "message": failed,
+            "location": {"path": "."},
+            "severity": "ERROR",
+            "code": {"value": "not-reviewed"},
+        }
+
+
+def _unread(hunk: HunkCoverage) -> dict[str, Any]:
+    """A hunk that was not read; one that the head does not have is told by its file alone."""
+    if hunk.side is Side.HEAD:
+        text = f"Not read: {hunk.reason}."
+        return _diagnostic(text, "INFO", "unread", hunk.path, hunk.start_line, hunk.end_line)
+    text = redact(f"Not read: {hunk.reason}. It was line {hunk.start_line} before the change.")
+    return {"message": text, "location": {"path": hunk.path}, "severity": "INFO", "code": {"value": "unread"}}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

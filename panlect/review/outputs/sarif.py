@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from panlect import __version__
-from panlect.finding import Evidence, Finding, HunkCoverage, Side, Verdict, VerdictKind
+from panlect.finding import Evidence, Finding, HunkCoverage, Side, Verdict
 from panlect.redact import redact
-from panlect.review.outputs.spots import about, at_head, elsewhere, said, severities
+from panlect.review.outputs.spots import about, at_head, elsewhere, failure, said, severities
 from panlect.review.select import FINGERPRINT_VERSION
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -59,10 +59,11 @@ def _invocation(verdict: Verdict) -> dict[str, Any]:
     notes = [_note(hunk) for hunk in unread[:_MAX_NOTES]]
     if len(unread) > _MAX_NOTES:
         notes.append(_message(f"{len(unread) - _MAX_NOTES} more hunks were not read.", "warning"))
-    if verdict.kind in (VerdictKind.FAILED, VerdictKind.SUPERSEDED):
-        notes.append(_message(f"{verdict.kind.value}: {redact(verdict.reason)}", "error"))
+    failed = failure(verdict)
+    if failed:
+        notes.append(_message(failed, "error"))
     return {
-        "executionSuccessful": verdict.kind not in (VerdictKind.FAILED, VerdictKind.SUPERSEDED),
+        "executionSuccessful": not failed,
         "toolExecutionNotifications": notes,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from panlect.finding import Evidence, Finding, Place, Severity, Side
+from panlect.finding import Evidence, Finding, Place, Severity, Side, Verdict, VerdictKind
 from panlect.redact import redact
 
 RULES = {
@@ -56,6 +56,13 @@ def elsewhere(finding: Finding) -> Iterator[Evidence]:
 def said(finding: Finding) -> str:
     """Title and body as plain text, without secrets."""
     return redact(f"{finding.title}. {finding.body}".strip())
+
+
+def failure(verdict: Verdict) -> str:
+    """What to say where nothing was reviewed at all, or "": an empty list of findings must not pass for clean."""
+    if verdict.kind not in (VerdictKind.FAILED, VerdictKind.SUPERSEDED):
+        return ""
+    return redact(f"{verdict.kind.value}, not reviewed: {verdict.reason}")
 
 
 def where(place: Place | Evidence) -> str:

@@ -73,6 +73,18 @@ def test_every_claim_ends_as_a_finding_or_in_the_suppression_ledger(
     assert len(prints) == len(set(prints))
 
 
+@given(candidates=st.lists(claims(), min_size=1, max_size=12))
+def test_a_claim_that_is_not_made_takes_no_other_finding_away(
+    words: Any, candidates: list[Candidate]
+) -> None:
+    change = words.change(words.file())
+    all_of_them, without = (
+        select(tuple(claims), change, UNLIMITED) for claims in (candidates, candidates[1:])
+    )
+    lost = {f.fingerprint for f in all_of_them.findings} - {f.fingerprint for f in without.findings}
+    assert lost <= {fingerprint(candidates[0])}
+
+
 @given(candidates=CLAIMS)
 def test_findings_come_most_severe_first(words: Any, candidates: list[Candidate]) -> None:
     findings = select(tuple(candidates), words.change(words.file())).findings

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -123,9 +123,7 @@ RDJSON = record(
             record(
                 {
                     "message": WORDS,
-                    "location": record(
-                        {"path": WORDS, "range": record({"start": POSITION, "end": POSITION})}
-                    ),
+                    "location": record({"path": WORDS}, range=record({"start": POSITION, "end": POSITION})),
                     "severity": {"enum": ["ERROR", "WARNING", "INFO"]},
                     "code": record({"value": WORDS}),
                 }
@@ -157,6 +155,7 @@ PATHS = st.sampled_from(["pay.py", "shop/ré tail.py", "a\\xff.py", "we#ird?.py"
 TEXTS = st.text(min_size=1, max_size=20)
 
 
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(VerdictKind),
     severity=st.sampled_from(Severity),
@@ -230,6 +229,12 @@ def test_what_was_not_read_is_told_in_sarif_and_rdjson_and_a_failure_is_no_succe
     (invocation,) = sarif(failed)["runs"][0]["invocations"]
     assert not invocation["executionSuccessful"]
     assert invocation["toolExecutionNotifications"][0]["level"] == "error"
+    (diagnostic,), (issue,) = rdjson(failed)["diagnostics"], code_quality(failed)
+    assert diagnostic["message"] == issue["description"] == "FAILED, not reviewed: git died"
+    gone = words.verdict(coverage=Coverage((words.hunk("unread", side=Side.BASE, start_line=7),)))
+    (diagnostic,) = rdjson(gone)["diagnostics"]
+    assert diagnostic["location"] == {"path": "pay.py"}
+    assert "line 7 before the change" in diagnostic["message"]
 
 
 @pytest.mark.parametrize(
