@@ -90,6 +90,28 @@ _FINDING = record(
         "evidence": rows(_EVIDENCE, "At least one quote is of the head."),
     },
 )
+_CONFIDENCE = record(
+    "How safe it looks to merge. It follows from the fields beside it by fixed rules.",
+    {
+        "score": nullable(
+            {**number("0 (do not) to 5; null when nothing was judged.", whole=True), "maximum": 5}
+        ),
+        "reasons": rows(text("A sentence."), "Why, the strictest first."),
+    },
+)
+_FILE = record(
+    "A changed path.",
+    {
+        "path": _PATH,
+        "kind": text("What kind of file: code, documentation, generated and the like."),
+        "lines": number("Changed lines that have to be read, about.", whole=True),
+        "read": number("Hunks that were read.", whole=True),
+        "unread": number("Hunks that were not.", whole=True),
+        "excluded": number("Hunks that need no reading.", whole=True),
+        "findings": number("Findings that stand in it.", whole=True),
+        "worst": nullable(one_of(Severity, "The most severe of them.")),
+    },
+)
 _COVERAGE = record(
     "What was read of the change.",
     {
@@ -124,12 +146,21 @@ REVIEW = record(
         "base": _COMMIT,
         "head": _COMMIT,
         "model": text("Which model took part; `none` without one."),
+        "confidence": _CONFIDENCE,
+        "effort": {
+            **number("How long a person needs to read it, 1 (a glance) to 5.", whole=True, least=1),
+            "maximum": 5,
+        },
+        "breaks_outside": text("What breaks outside the change, in a sentence; empty when nothing does."),
+        "files": rows(_FILE, "Every changed path: those with findings first, then those not read."),
         "findings": rows(_FINDING, "Most severe first."),
         "suppressed": rows(
             record(
                 "A candidate that was not shown.",
                 {
-                    "stage": text("Where it fell: verify or select."),
+                    "stage": text(
+                        "Where it fell: verify, select, or cap (it is listed in the summary, to keep comments few)."
+                    ),
                     "reason": text("Why."),
                     "check": text("Which check claimed it."),
                     "path": _PATH,

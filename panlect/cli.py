@@ -29,6 +29,10 @@ models = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models, name="models")
+hook = typer.Typer(
+    help="A pre-push hook that reviews what is pushed.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(hook, name="hook")
 
 Repo = Annotated[
     Path, typer.Option("--repo", help="A work tree or a bare repository.", show_default="this folder")
@@ -93,6 +97,16 @@ def review(
     uncommitted: Annotated[
         bool, typer.Option("--uncommitted", help="Review the work tree as it is now.")
     ] = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Review what the next commit would hold.")] = False,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Review a unified diff against the base, or against HEAD.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Review again on every change, until Ctrl-C; uncommitted work if not told."
+        ),
+    ] = False,
     json_file: Json = "",
     fail_on: Annotated[
         str,
@@ -101,22 +115,139 @@ def review(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 4 when a hunk was not read (PARTIAL).")
     ] = False,
+    min_severity: Annotated[
+        str, typer.Option("--min-severity", metavar="P0..P3", help="Leave out what is less severe.")
+    ] = "P3",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every finding, however many there are.")
+    ] = False,
+    sarif: Annotated[
+        str, typer.Option("--sarif", metavar="FILE", help="Write SARIF 2.1.0, for code scanning.")
+    ] = "",
+    rdjson: Annotated[
+        str, typer.Option("--rdjson", metavar="FILE", help="Write rdjson, for reviewdog.")
+    ] = "",
+    code_quality: Annotated[
+        str, typer.Option("--code-quality", metavar="FILE", help="Write GitLab's code quality report.")
+    ] = "",
+    html: Annotated[str, typer.Option("--html", metavar="FILE", help="Write one page without scripts.")] = "",
+    markdown: Annotated[
+        str, typer.Option("--markdown", metavar="FILE", help="Write Markdown, as code hosts show it.")
+    ] = "",
 ) -> None:
-    """Review a change: findings with code frames, and one honest line about what was read."""
-    from panlect.review.local import ReviewRequest, exit_code, review_local
+    """Review a change: findings with code frames, and one honest line about what was read.
 
-    if uncommitted and head:
-        raise BadInputError("--uncommitted and --head exclude each other.", fix="Leave one of them out.")
+    A FILE of - is standard output; only one of them may be.
+    """
+    from panlect.review.local import ReviewRequest, exit_code, limits_named, review_local
+
+    targets = {
+        "json": json_file,
+        "sarif": sarif,
+        "rdjson": rdjson,
+        "code-quality": code_quality,
+        "html": html,
+        "markdown": markdown,
+    }
+    _check_targets(targets)
+    chosen = {"--head": bool(head), "--uncommitted": uncommitted, "--staged": staged, "--stdin": stdin}
+    _check_subject([flag for flag, given in chosen.items() if given], watch=watch)
     request = ReviewRequest(
-        repo, base=base, head=head, uncommitted=uncommitted, fail_on=fail_on, strict=strict
+        repo,
+        base=base,
+        head=head,
+        uncommitted=uncommitted or (watch and not any(chosen.values())),
+        staged=staged,
+        diff=_read_stdin() if stdin else None,
+        fail_on=fail_on,
+        strict=strict,
+        limits=limits_named(min_severity, everything=everything),
     )
-    with review_local(request, progress=_progress) as done:
-        if json_file:
-            _write_json(json_file, done.as_json())
-        if json_file != "-":
-            done.print(_console())
-        code = exit_code(done.verdict, request)
-    raise typer.Exit(code)
+
+    def once() -> int:
+        with review_local(request, progress=_progress) as done:
+            _write_review(done, targets)
+            return exit_code(done.verdict, request)
+
+    if watch:
+        _watch(repo, once)
+        raise typer.Exit(0)
+    raise typer.Exit(once())
+
+
+def _check_subject(chosen: list[str], *, watch: bool) -> None:
+    """One thing is reviewed at a time."""
+    if len(chosen) > 1:
+        raise BadInputError(
+            f"{' and '.join(chosen)} exclude each other.", fix="Leave all but one of them out."
+        )
+    if watch and "--stdin" in chosen:
+        raise BadInputError(
+            "--watch and --stdin exclude each other.", fix="A diff that was read does not change."
+        )
+
+
+_MAX_STDIN = 256 * 1024 * 1024
+
+
+def _read_stdin() -> bytes:
+    """A diff. Raises BadInputError where a person would have to type it, or it does not end."""
+    if sys.stdin.isatty():
+        raise BadInputError("There is no diff on standard input.", fix="git diff | panlect review --stdin")
+    diff = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    if len(diff) > _MAX_STDIN:
+        raise BadInputError("The diff is larger than 256 MB.", fix="Review the commits: --head REV.")
+    return diff
+
+
+def _watch(repo: Path, once: Callable[[], int]) -> None:
+    """Review, and again on every change; each round ends with a line that says so."""
+    from panlect.review.watch import watch
+
+    def round_() -> None:
+        once()
+        print("watching; Ctrl-C ends", file=sys.stderr, flush=True)
+
+    watch(repo, round_, _print_error)
+
+
+def _check_targets(targets: dict[str, str]) -> None:
+    """Standard output holds one thing: two formats in it would be none."""
+    if list(targets.values()).count("-") > 1:
+        raise BadInputError(
+            "Only one format can go to standard output.", fix="Give the others a file: --sarif panlect.sarif."
+        )
+
+
+def _write_review(done: Any, targets: dict[str, str]) -> None:
+    """A review in every format that was asked for; for a reader, where standard output is free."""
+    for name, target in targets.items():
+        if target:
+            _write_text(target, _json(done.as_json()) if name == "json" else done.written(name))
+    if "-" not in targets.values():
+        done.print(_console())
+
+
+@hook.command("install")
+def hook_install(
+    repo: Repo = HERE,
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", metavar="P0..P3", help="A finding as severe as this stops the push.")
+    ] = "P1",
+    force: Annotated[bool, typer.Option("--force", help="Set a hook of somebody else aside.")] = False,
+) -> None:
+    """Review what is pushed, and stop the push on a severe finding."""
+    from panlect.review.hook import install_hook
+
+    print("\n".join(install_hook(repo, fail_on, force=force)))
+
+
+@hook.command("remove")
+def hook_remove(repo: Repo = HERE) -> None:
+    """Take the hook away, and put back the one that was set aside for it."""
+    from panlect.review.hook import remove_hook
+
+    print("\n".join(remove_hook(repo)))
 
 
 @app.command()
@@ -408,8 +539,15 @@ def _progress(what: str, done: int, total: int) -> None:
         print(f"\033[K{what} {done}/{total}" if done < total else "", end=end, file=sys.stderr, flush=True)
 
 
+def _json(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+
+
 def _write_json(target: str, answer: dict[str, Any]) -> None:
-    text = json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+    _write_text(target, _json(answer))
+
+
+def _write_text(target: str, text: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return

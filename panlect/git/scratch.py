@@ -6,6 +6,7 @@ repository itself, its index and its files stay as they are. No filter or hook r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -35,6 +36,64 @@ def uncommitted(repository: Repository) -> Iterator[tuple[Repository, str]]:
         )
     with _scratch(repository) as pending:
         yield pending, _write_tree(repository, pending, repository.work_tree)
+
+
+@contextmanager
+def staged(repository: Repository) -> Iterator[tuple[Repository, str]]:
+    """(repository that also sees the new objects, id of the tree) of what the index holds now.
+
+    What is only intended to be added is left out, as a commit would. Raises BadInputError for a bare repository
+    and while a merge is unresolved.
+    """
+    if repository.work_tree is None:
+        raise BadInputError(
+            f"{repository.git_dir} has no index.",
+            fix="Leave out --staged, or give the path of a clone.",
+        )
+    head = repository.resolve("HEAD")
+    listing = git(
+        "-C", str(repository.work_tree), "diff-index", "--cached", "--ita-invisible-in-index",
+        "--raw", "--no-renames", "-z", head, "--",
+        extra_env=repository.extra_env, limits=_LIMITS,
+    )  # fmt: skip
+    fields = listing.stdout.split(b"\0")[:-1]
+    rows = []
+    for meta, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, sha, status = meta.split()
+        if status == b"U":
+            raise BadInputError(
+                "The index holds an unresolved merge.", fix="Resolve it and git add what you kept."
+            )
+        rows.append((b"0" if status == b"D" else mode) + b" " + sha + b"\t" + path + b"\0")
+    with _scratch(repository) as pending:
+        pending.run("read-tree", head)
+        pending.run("update-index", "-z", "--index-info", stdin=b"".join(rows), limits=_LIMITS)
+        yield pending, checked_sha(pending.run("write-tree", "--missing-ok").stdout.decode().strip())
+
+
+def fingerprint(repository: Repository) -> bytes:
+    """What a review of this work tree, its index and its branches depends on, cheaply: no file is opened.
+
+    Two that differ may still be the same work; two that are equal are, as far as sizes and times tell.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repository.run("for-each-ref", "--format=%(objectname) %(refname)").stdout)
+    digest.update(repository.run("rev-parse", "--verify", "HEAD").stdout)
+    top = repository.work_tree
+    if top is None:
+        return digest.digest()
+    listing = git(
+        "-C", str(top), "ls-files", "-z", "-s", "--cached", "--others", "--exclude-standard",
+        extra_env=repository.extra_env, limits=_LIMITS,
+    )  # fmt: skip
+    for row in listing.stdout.split(b"\0"):
+        digest.update(row + b"\0")
+        try:
+            found = os.lstat(os.path.join(os.fsencode(top), row.partition(b"\t")[2] or row))
+        except OSError:
+            continue
+        digest.update(b"%d %d %d\0" % (found.st_mtime_ns, found.st_size, found.st_mode))
+    return digest.digest()
 
 
 @contextmanager

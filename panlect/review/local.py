@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from panlect.errors import BadInputError
 from panlect.finding import Severity, Side, Verdict, VerdictKind
 from panlect.git.history import prior
 from panlect.git.repository import Repository, open_repository
-from panlect.git.scratch import applied, uncommitted
+from panlect.git.scratch import applied, staged, uncommitted
 from panlect.index.analyse import AnalysisRun
 from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
@@ -23,6 +23,7 @@ from panlect.index.snapshot import Snapshot
 from panlect.ledger.steps import MemorySteps
 from panlect.review.report import review_json
 from panlect.review.run import Subject, review
+from panlect.review.select import STANDARD, UNLIMITED, Limits
 from panlect.settings import load
 
 if TYPE_CHECKING:
@@ -43,8 +44,11 @@ class ReviewRequest:
     base: str = ""
     head: str = ""
     uncommitted: bool = False
+    staged: bool = False
+    diff: bytes | None = None  # against the base, instead of a head
     fail_on: str = ""
     strict: bool = False
+    limits: Limits = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,25 @@ class LocalReview:
         """The JSON of `panlect review`."""
         return review_json(self.verdict, mode=MODE, ms=self.seconds * 1000)
 
+    def written(self, name: str) -> str:
+        """The review in a format of `outputs.formats`."""
+        from panlect.review.outputs.formats import FORMATS
+
+        return FORMATS[name](self.verdict, self.lines)
+
     def print(self, console: Console) -> None:
         """Findings with code frames, then one honest line."""
         from panlect.review.terminal import print_review
 
-        print_review(console, self.verdict, self._lines, seconds=self.seconds)
+        print_review(console, self.verdict, self.lines, seconds=self.seconds)
 
-    def _lines(self, path: str, side: Side) -> list[str]:
+    def lines(self, path: str, side: Side) -> list[str]:
+        """The lines of a path at one of the two revisions; none where it is not there."""
         snapshot = self.base if side is Side.BASE else self.head
         if not snapshot.exists(path):
             return []
-        return snapshot.text(path).decode("utf-8", "replace").split("\n")
+        lines = snapshot.text(path).decode("utf-8", "replace").split("\n")
+        return lines[:-1] if lines[-1] == "" else lines
 
 
 @contextmanager
@@ -79,7 +91,7 @@ def review_local(request: ReviewRequest, *, progress: Progress | None = None) ->
 
     Raises BadInputError for a repository or revision that is not there, GitError when git fails.
     """
-    _severity(request.fail_on)  # a wrong flag is said before the work
+    severity_named(request.fail_on)  # a wrong flag is said before the work
     began = time.perf_counter()
     repository = open_repository(request.repo)
     with _revisions(repository, request) as (readable, base_sha, head_sha), _cache() as cache:
@@ -93,7 +105,9 @@ def review_local(request: ReviewRequest, *, progress: Progress | None = None) ->
             kept.append(await snapshots(repo, base, head))
             return kept[-1]
 
-        verdict = asyncio.run(review(Subject(readable, base_sha, head_sha), remembered, MemorySteps()))
+        verdict = asyncio.run(
+            review(Subject(readable, base_sha, head_sha), remembered, MemorySteps(), limits=request.limits)
+        )
         yield LocalReview(verdict, *kept[-1], seconds=time.perf_counter() - began)
 
 
@@ -101,7 +115,7 @@ def exit_code(verdict: Verdict, request: ReviewRequest) -> int:
     """0 fine; 1 a finding at or above --fail-on; 3 could not review; 4 PARTIAL under --strict."""
     if verdict.kind is VerdictKind.FAILED:
         return 3
-    threshold = _severity(request.fail_on)
+    threshold = severity_named(request.fail_on)
     if threshold is not None and any(finding.severity.at_least(threshold) for finding in verdict.findings):
         return 1
     return 4 if request.strict and verdict.kind is VerdictKind.PARTIAL else 0
@@ -227,11 +241,19 @@ def context_local(
 def _revisions(repository: Repository, request: ReviewRequest) -> Iterator[tuple[Repository, str, str]]:
     """(repository to read from, merge base, head) of what was asked; found by itself where not said."""
     head_sha = repository.resolve(request.head or "HEAD")
-    if request.uncommitted:
+    if request.diff is not None:
+        base_sha = repository.resolve(request.base) if request.base else head_sha
+        if not request.diff.strip():
+            yield repository, base_sha, base_sha  # what `git diff` prints where nothing differs
+            return
+        with applied(repository, base_sha, request.diff) as (readable, tree):
+            yield readable, base_sha, tree
+        return
+    if request.uncommitted or request.staged:
         base_sha = (
             repository.merge_base(repository.resolve(request.base), head_sha) if request.base else head_sha
         )
-        with uncommitted(repository) as (readable, tree):
+        with (staged if request.staged else uncommitted)(repository) as (readable, tree):
             yield readable, base_sha, tree
         return
     base = repository.resolve(request.base or repository.default_base(head_sha))
@@ -255,7 +277,14 @@ def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] |
     return None if progress is None else lambda done, total: progress(what, done, total)
 
 
-def _severity(name: str) -> Severity | None:
+def limits_named(minimum: str, *, everything: bool) -> Limits:
+    """How much is said: from this severity on; all of it, or what a reader takes in. Raises BadInputError."""
+    limits = UNLIMITED if everything else STANDARD
+    return replace(limits, minimum=severity_named(minimum) or limits.minimum)
+
+
+def severity_named(name: str) -> Severity | None:
+    """The severity of this name, None for "". Raises BadInputError for any other word."""
     if not name:
         return None
     try:

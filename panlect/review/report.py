@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from panlect.finding import Evidence, Finding, HunkCoverage, Place, Suppressed, Verdict
+from panlect.review.summary import FileRow, summarise
 
 SCHEMA_VERSION = 1
 
 
 def review_json(verdict: Verdict, *, mode: str, ms: float) -> dict[str, Any]:
     """What `panlect review --json` writes and the API answers."""
-    coverage = verdict.coverage
+    coverage, summary = verdict.coverage, summarise(verdict)
     return {
         "schema_version": SCHEMA_VERSION,
         "mode": mode,
@@ -21,6 +22,10 @@ def review_json(verdict: Verdict, *, mode: str, ms: float) -> dict[str, Any]:
         "base": verdict.base_sha,
         "head": verdict.head_sha,
         "model": verdict.model,
+        "confidence": {"score": summary.confidence.score, "reasons": list(summary.confidence.reasons)},
+        "effort": summary.effort.score,
+        "breaks_outside": summary.impact,
+        "files": [_file(row) for row in summary.files],
         "findings": [finding_json(finding) for finding in verdict.findings],
         "suppressed": [_suppressed(row) for row in verdict.suppressed],
         "coverage": {
@@ -48,6 +53,19 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "body": finding.body,
         "related": [_place(place) for place in finding.related],
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
+    }
+
+
+def _file(row: FileRow) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "lines": row.lines,
+        "read": row.read,
+        "unread": row.unread,
+        "excluded": row.excluded,
+        "findings": row.findings,
+        "worst": row.worst.value if row.worst else None,
     }
 
 

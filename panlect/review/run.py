@@ -21,7 +21,7 @@ from panlect.git.repository import Repository
 from panlect.index.snapshot import Snapshot
 from panlect.ledger.steps import Steps
 from panlect.review.plan import Plan, close, plan
-from panlect.review.select import Selection, select
+from panlect.review.select import STANDARD, Limits, Selection, select
 from panlect.review.verdict import verdict
 from panlect.review.verify import Verified, verify
 from panlect.search.who import BlastRadius
@@ -56,12 +56,13 @@ async def review(
     context_tokens: int = 0,
     reach: ReachOf | None = None,
     told: ToldOf | None = None,
+    limits: Limits = STANDARD,
 ) -> Verdict:
     """The verdict of one head. Raises GitError when the repository cannot be read.
 
     `context_tokens` is the budget of gathered context; 0 leaves it out, which is right where nobody and no
     model looks at it. `reach` asks how far the change reaches beyond the repository; None where nothing else is known.
-    `told` is what models have said of the repository before; None where they said nothing.
+    `told` is what models have said of the repository before; None where they said nothing. `limits` is how much is said.
     """
     base_sha, head_sha = subject.base_sha, subject.head_sha
 
@@ -102,7 +103,9 @@ async def review(
         return await asyncio.to_thread(verify, found.items, change, base, head)
 
     proved = await steps.step("verify", head_sha, Verified, prove)
-    chosen = await steps.step("select", head_sha, Selection, lambda: _pure(select, proved.candidates, change))
+    chosen = await steps.step(
+        "select", head_sha, Selection, lambda: _pure(select, proved.candidates, change, limits)
+    )
 
     async def cover() -> Coverage:
         return await asyncio.to_thread(close, planned, change, base, head)

@@ -9,12 +9,14 @@ from rich.text import Text
 
 from panlect.finding import Evidence, Finding, Severity, Side, Verdict, VerdictKind
 from panlect.redact import redact
+from panlect.review.summary import summarise
 
 Lines = Callable[[str, Side], list[str]]  # the lines of a path at one revision
 _COLOUR = {Severity.P0: "bold red", Severity.P1: "red", Severity.P2: "yellow", Severity.P3: "bright_black"}
 _VERDICT_COLOUR = {VerdictKind.REVIEWED: "green", VerdictKind.PARTIAL: "yellow", VerdictKind.FAILED: "red"}
 _AROUND = 2  # lines shown before and after the anchor
 _TAB = 4
+_MAX_REST = 10
 
 
 def print_review(console: Console, verdict: Verdict, lines: Lines, *, seconds: float) -> None:
@@ -31,6 +33,7 @@ def print_review(console: Console, verdict: Verdict, lines: Lines, *, seconds: f
     left = len(verdict.coverage.unread) - 20
     if left > 0:
         _say(console, (f"not read  {left} more hunks (all of them with --json)", "yellow"))
+    _print_summary(console, verdict)
     _print_closing(console, verdict, seconds)
 
 
@@ -94,6 +97,27 @@ def _print_related(console: Console, evidence: Evidence) -> None:
         (f"{printable(evidence.path)}:{evidence.start_line}{when}", ""),
         (f"  {printable(quote)}", "dim"),
     )
+
+
+def _print_summary(console: Console, verdict: Verdict) -> None:
+    """What was held back for the sake of the rest, then how safe it looks to merge and why."""
+    summary = summarise(verdict)
+    for row in summary.rest[:_MAX_REST]:
+        _say(console, ("in short ", "dim"), (printable(row), ""))
+    if len(summary.rest) > _MAX_REST:
+        _say(console, (f"in short  {len(summary.rest) - _MAX_REST} more (all of them with --json)", "dim"))
+    if summary.confidence.score is None:
+        return
+    colour = ("red", "red", "red", "yellow", "green", "green")[summary.confidence.score]
+    _say(
+        console,
+        ("merge confidence ", "bold"),
+        (str(summary.confidence), colour),
+        (f"  {printable(' '.join(summary.confidence.reasons))}", "dim"),
+    )
+    if summary.impact:
+        _say(console, ("impact ", "bold"), (printable(summary.impact), ""))
+    _say(console, (f"effort to read {summary.effort} | head {verdict.head_sha[:12]}", "dim"))
 
 
 def _print_closing(console: Console, verdict: Verdict, seconds: float) -> None:

@@ -264,3 +264,67 @@ def test_a_file_that_aborts_the_parser_is_unread_and_the_others_are_read(
     assert [(hunk.path, hunk.reason) for hunk in coverage.unread] == [("bomb.py", "parser crashed")]
     assert [hunk.path for hunk in coverage.read] == ["fine.py"]
     assert exit_code(done.verdict, request) == 4
+
+
+OLD, NEW = b"def capture(order):\n    return order\n", b"def capture(order, key):\n    return order\n"
+BUMPED = b"M 160000 %s lib\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict", "said"),
+    [
+        ([], [file(b"pay.py", NEW.replace(b"\n", b"\r\n"))], "REVIEWED", ["call-mismatch"]),
+        ([], [file(b"pay.py", OLD.replace(b"\n", b"\r\n"))], "SKIPPED", ["white space only"]),
+        ([], [file(b"pay.py", NEW.rstrip(b"\n"))], "REVIEWED", ["call-mismatch"]),
+        ([], [file(b"pay.py", OLD.rstrip(b"\n"))], "SKIPPED", ["white space only"]),
+        ([BUMPED % (b"1" * 40)], [BUMPED % (b"2" * 40)], "SKIPPED", ["submodule"]),
+        (
+            [],
+            [file(b"pay.py", NEW), file(b"one.py", b'x = "' + b"a" * (50 << 20) + b'"\n')],
+            "PARTIAL",
+            ["call-mismatch", "larger than 8 MB"],
+        ),
+    ],
+    ids=["CRLF", "CRLF alone", "no end of line", "no end of line alone", "submodule", "a line of 50 MB"],
+)
+def test_an_odd_change_is_read_or_left_out_with_a_reason(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[bytes],
+    after: list[bytes],
+    verdict: str,
+    said: list[str],
+) -> None:
+    repo = init(tmp_path / "repo")
+    call = file(b"jobs.py", b"from pay import capture\n\ncapture(1)\n")
+    commit(repo, "main", [file(b"pay.py", OLD), call, *before])
+    commit(repo, "work", after, "main")
+    assert_reviewed(repo, tmp_path, monkeypatch, verdict, said)
+
+
+def test_a_merge_commit_as_head_brings_what_both_sides_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = init(tmp_path / "repo")
+    commit(repo, "main", [file(b"pay.py", OLD), file(b"jobs.py", b"from pay import capture\n\ncapture(1)\n")])
+    commit(repo, "side", [file(b"pay.py", NEW)], "main")
+    commit(repo, "own", [file(b"x.py", b"x = 1\n")], "main")
+    commit(repo, "work", [b"merge refs/heads/side\n", file(b"pay.py", NEW)], "own")
+    assert len(git(repo, "rev-list", "--parents", "-1", "work").split()) == 3
+    assert_reviewed(repo, tmp_path, monkeypatch, "REVIEWED", ["call-mismatch"])
+
+
+def assert_reviewed(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str, said: list[str]
+) -> None:
+    """The verdict, and what is found or said of hunks that were not read."""
+    from panlect.review.local import ReviewRequest, review_local
+    from panlect.review.outputs.formats import FORMATS
+
+    monkeypatch.setenv("PANLECT_CACHE_DIR", str(tmp_path / "cache"))
+    with review_local(ReviewRequest(repo, base="main", head="work")) as done:
+        found = done.verdict
+        hunks = (*found.coverage.unread, *found.coverage.excluded)
+        assert sorted([f.check for f in found.findings] + [hunk.reason for hunk in hunks]) == said
+        assert found.kind.value == verdict
+        assert all(written(found, done.lines) for written in FORMATS.values())

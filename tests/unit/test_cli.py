@@ -107,6 +107,54 @@ def test_json_in_a_file_comes_beside_the_text(run: Any, shop: Path, tmp_path: Pa
     assert "REVIEWED  0 findings" in out
 
 
+@pytest.mark.parametrize(
+    ("flag", "begins"),
+    [
+        ("--sarif", '{\n  "$schema"'),
+        ("--rdjson", '{\n  "source"'),
+        ("--code-quality", "[\n  {"),
+        ("--html", "<!doctype html>"),
+        ("--markdown", "### Panlect: Reviewed: 1 finding"),
+    ],
+)
+def test_each_format_is_all_of_standard_output_or_a_file_beside_the_text(
+    run: Any, shop: Path, tmp_path: Path, flag: str, begins: str
+) -> None:
+    review = ("review", "--repo", shop, "--base", "main", "--head", "topic", flag)
+    code, out, err = run(*review, "-")
+    assert (code, err) == (0, "")
+    assert out.startswith(begins)
+    assert "call-mismatch" in out
+    code, said, _ = run(*review, tmp_path / "report", "--fail-on", "P1")
+    assert code == 1
+    assert (tmp_path / "report").read_text() == out
+    assert said.splitlines()[-1].startswith("REVIEWED  1 finding")
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [([], 1), (["--min-severity", "p1"], 1), (["--min-severity", "P0"], 0), (["--all"], 1)],
+)
+def test_what_is_less_severe_than_asked_for_is_in_the_ledger_alone(
+    run: Any, shop: Path, flags: list[str], found: int
+) -> None:
+    _, out, _ = run("review", "--repo", shop, "--base", "main", "--head", "topic", "--json", "-", *flags)
+    said = json.loads(out)
+    assert (len(said["findings"]), len(said["suppressed"])) == (found, 1 - found)
+
+
+def test_watching_ends_quietly(run: Any, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("panlect.review.watch.watch.__kwdefaults__", {"wait": interrupted})
+    code, out, err = run(
+        "review", "--repo", shop, "--base", "main", "--head", "topic", "--watch", "--fail-on", "P1"
+    )
+    assert (code, err) == (0, "watching; Ctrl-C ends\n")
+    assert "call-mismatch" in out
+
+
 def test_a_search_says_what_it_found_and_why(run: Any, shop: Path) -> None:
     code, out, err = run("search", "capture an order", "--repo", shop, "--rev", "main")
     assert code == 0
@@ -129,6 +177,15 @@ def test_context_names_the_callers(run: Any, shop: Path) -> None:
         (["review", "--uncommitted"], "no work tree"),
         (["review", "--uncommitted", "--head", "topic"], "exclude each other"),
         (["review", "--head", "topic", "--json", "/nonexistent/x.json"], "cannot be written"),
+        (["review", "--min-severity", "P9"], "is not a severity"),
+        (["review", "--staged"], "has no index"),
+        (["review", "--staged", "--uncommitted"], "exclude each other"),
+        (["review", "--stdin", "--head", "topic"], "exclude each other"),
+        (["review", "--watch", "--stdin"], "exclude each other"),
+        (["review", "--sarif", "-", "--html", "-"], "Only one format"),
+        (["review", "--head", "topic", "--html", "/nonexistent/x.html"], "cannot be written"),
+        (["hook", "install", "--fail-on", "P7"], "is not a severity"),
+        (["hook", "remove"], "no pre-push hook"),
         (["search", " "], "The query is empty"),
         (["context", "--diff", "/nonexistent.diff"], "cannot be read"),
         (["context", "--diff", "x", "--head", "topic"], "exclude each other"),

@@ -10,7 +10,7 @@ import pytest
 
 from panlect.errors import BadInputError
 from panlect.git.repository import Repository, open_repository
-from panlect.git.scratch import applied, uncommitted
+from panlect.git.scratch import applied, fingerprint, staged, uncommitted
 from panlect.git.tree import diff_trees, list_tree
 
 
@@ -163,3 +163,63 @@ def test_a_diff_that_does_not_apply_is_bad_input(work: Any, diff: bytes) -> None
     base = work.commit({"a": "1\n"})
     with pytest.raises(BadInputError, match="does not apply"), applied(work.repository, base, diff):
         pass
+
+
+def test_the_index_is_the_tree_of_the_next_commit_and_stays_as_it_was(work: Any) -> None:
+    work.commit({"a": "1", "kept": "1", "gone": "1"})
+    work.write("a", "2")
+    work.write("new", "1")
+    work.git("add", "a", "new")
+    work.git("rm", "-q", "--cached", "gone")
+    work.write("a", "3")
+    work.write("untracked", "1")
+    work.git("add", "--intent-to-add", "untracked")
+    before = state(work.path)
+    with staged(open_repository(work.path)) as (repository, tree):
+        assert contents(repository, tree) == {"a": b"2", "kept": b"1", "new": b"1"}
+    assert state(work.path) == before
+
+
+def test_an_index_with_an_unresolved_merge_is_no_commit(work: Any) -> None:
+    work.commit({"a": "1"})
+    work.git("checkout", "-q", "-b", "other")
+    work.commit({"a": "2"})
+    work.git("checkout", "-q", "-")
+    work.commit({"a": "3"})
+    with pytest.raises(AssertionError):  # it conflicts
+        work.git("merge", "other")
+    with pytest.raises(BadInputError, match="unresolved merge"), staged(work.repository):
+        pass
+
+
+def test_a_bare_repository_has_no_index(work: Any, tmp_path: Path) -> None:
+    work.commit({"a": "1"})
+    work.git("clone", "-q", "--bare", ".", str(tmp_path / "bare.git"))
+    bare = open_repository(tmp_path / "bare.git")
+    with pytest.raises(BadInputError, match="no index"), staged(bare):
+        pass
+    assert fingerprint(bare) == fingerprint(bare)
+
+
+@pytest.mark.parametrize("step", ["edit", "add", "stage", "remove", "commit", "branch", "mode"])
+def test_a_fingerprint_changes_with_whatever_a_review_depends_on(work: Any, step: str) -> None:
+    work.commit({"a": "1", "b": "1"})
+    work.write("a", "2")
+    before = fingerprint(work.repository)
+    assert fingerprint(work.repository) == before
+    match step:
+        case "edit":
+            work.write("b", "longer")
+        case "add":
+            work.write("c", "1")
+        case "stage":
+            work.git("add", "a")
+        case "remove":
+            (work.path / "b").unlink()
+        case "commit":
+            work.git("commit", "-qm", "x", "--allow-empty")
+        case "branch":
+            work.git("branch", "other")
+        case "mode":
+            (work.path / "b").chmod(0o755)
+    assert fingerprint(work.repository) != before

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from panlect.finding import Coverage, Place, Side, VerdictKind
-from panlect.review.render import check, code, fence, inert, marked_review, marker, review_post
+from panlect.finding import Coverage, Place, Side, Suppressed, VerdictKind
+from panlect.review.render import check, code, fence, inert, marked_review, marker, page, review_post
 from panlect.review.verdict import Policy
 
 HEAD = "a" * 40
@@ -38,13 +38,17 @@ def text_of(body: str) -> str:
 
 
 OURS = re.compile(
+    r"<details><summary>(?:What was checked|Files \(\d+\), effort to read \d of 5 \([a-z ]+: about \d+ lines? in \d+ files?\))"
+    r"</summary>|</details>|"
     r"</?sub>|<!-- panlect review=our-id head=\w+ fingerprint=v1 -->|"
     r"<a href=\"https://panlect.example/[^\"]*\">|</a>"
 )
 
 
-def assert_inert(body: str) -> None:
+def assert_inert(body: str, *, tables: int = 0) -> None:
     ours = OURS.sub("", text_of(body))
+    assert ours.count("<table") <= tables, body
+    ours = ours.replace("<table>", "")
     for element in ("<img", "<a ", "<script", "<details", "<!--", "<del", "<table", "<input"):
         assert element not in ours, (element, body)
     assert not re.search(r"@\w", ours), body
@@ -86,9 +90,10 @@ def test_a_whole_review_stays_inert_and_carries_our_marker_alone(words: Any, tex
         kind=VerdictKind.PARTIAL, reason=text, findings=(finding,), coverage=Coverage((unread,)), model=text
     )
     post = review_post(verdict, "our-id", "https://panlect.example/reviews/1")
-    assert_inert(post.body)
+    assert_inert(post.body, tables=1)
     assert marked_review(post.body) == ("our-id", words.head_sha)
-    assert_inert(check(verdict, Policy(), "https://panlect.example/reviews/1").summary)
+    assert_inert(check(verdict, Policy(), "https://panlect.example/reviews/1").summary, tables=1)
+    assert_inert(page(verdict), tables=1)
     inline = words.verdict(findings=(words.finding(title=text, body=text),))
     (comment,) = review_post(inline, "our-id").comments
     assert_inert(comment.body)
@@ -114,7 +119,7 @@ def test_a_body_of_100_000_characters_is_cut_and_nothing_comes_alive(words: Any,
     assert all(len(comment.body) <= 65_536 for comment in post.comments)
     assert marked_review(post.body) == ("our-id", words.head_sha)
     for body in (post.body, *(comment.body for comment in post.comments)):
-        assert_inert(body)
+        assert_inert(body, tables=1)
     said = check(words.verdict(kind=VerdictKind.FAILED, reason=long), Policy())
     assert len(said.summary) <= 65_535
     assert len(said.title) <= 255
@@ -149,3 +154,29 @@ def test_the_check_says_partial_and_lists_what_was_not_read(words: Any) -> None:
     said = check(words.verdict(kind=VerdictKind.PARTIAL, coverage=Coverage(unread)), Policy())
     assert "`file0.py:1-2`: does not parse" in said.summary
     assert "and 5 more" in said.summary
+
+
+def test_a_bar_in_a_path_stays_in_its_cell(words: Any) -> None:
+    verdict = words.verdict(coverage=Coverage((words.hunk(path="a|b.py"), words.hunk(path="`|`.py"))))
+    html = MARKDOWN.render(page(verdict))
+    assert html.count("<td") == 2 * 4
+    assert "<code>a|b.py</code>" in html
+
+
+@pytest.mark.parametrize("sign", ["&", "|", "`", "@"])
+def test_a_change_of_many_hunks_with_long_names_fits_and_says_what_it_leaves_out(
+    words: Any, sign: str
+) -> None:
+    hunks = tuple(words.hunk("unread", path=f"{sign * 4_000}{n}", reason=sign * 4_000) for n in range(90))
+    dropped = tuple(Suppressed("cap", "", "secret", sign * 900, n, sign * 900) for n in range(30))
+    verdict = words.verdict(
+        kind=VerdictKind.PARTIAL,
+        coverage=Coverage(hunks),
+        suppressed=dropped,
+        findings=(words.finding(),) * 9,
+    )
+    said = page(verdict)
+    assert len(said) <= 65_536
+    assert "and 70 more" in said
+    assert said.count("P1 ·") == 9
+    assert_inert(said, tables=1)

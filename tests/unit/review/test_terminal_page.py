@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from panlect.finding import Coverage, Place, Side, VerdictKind
+from panlect.finding import Coverage, Place, Side, Suppressed, VerdictKind
 from panlect.review.terminal import print_review, printable
 
 LINES = ["import x", "", "\tdef capture(order, key):", "        return key", "y = 2", "z = 3"]
@@ -117,3 +117,15 @@ def test_colour_is_never_the_only_sign(words: Any) -> None:
 )
 def test_control_characters_are_written_out(text: str, expected: str) -> None:
     assert printable(text) == expected
+
+
+def test_how_safe_it_looks_to_merge_stands_above_the_closing_line_with_its_reasons(words: Any) -> None:
+    held = tuple(Suppressed("cap", "P2, more", "secret", "a.py", n, f"claim \x1b{n}") for n in range(12))
+    lines = shown(words, findings=(words.finding(),), suppressed=held).splitlines()
+    assert (
+        lines[-2] == f"effort to read 1 of 5 (a glance: about 2 lines in 1 file) | head {words.head_sha[:12]}"
+    )
+    assert lines[-3].startswith("merge confidence 2 of 5  1 P1 finding: something breaks for its users.")
+    assert sum(line.startswith("in short ") for line in lines) == 11
+    assert "in short  2 more (all of them with --json)" in lines
+    assert "merge confidence" not in shown(words, kind=VerdictKind.SKIPPED, coverage=Coverage())
