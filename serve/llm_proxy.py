@@ -20,6 +20,7 @@ from panlect.llm.wire import (
     Chunks,
     answer_headers,
     answer_json,
+    checked_dimensions,
     embeddings_json,
     error_json,
     models_json,
@@ -95,6 +96,7 @@ async def embeddings(
     made = await _while_there(request, _gateway(request).embed(wanted.model, wanted.texts, caller))
     if made is None:
         return Response(status_code=_GONE)
+    checked_dimensions(made, wanted)
     return JSONResponse(embeddings_json(made, packed=wanted.packed), headers=answer_headers(made))
 
 

@@ -102,17 +102,6 @@ def cleaned_texts(texts: Sequence[str]) -> tuple[list[str], Mapping[str, int]]:
     return [one.text for one in cleaned], dict(counts)
 
 
-def cleaned_texts(texts: Sequence[str]) -> tuple[list[str], Mapping[str, int]]:
-    """Texts as they may leave, in their order, and what was taken out of all of them, by kind."""
-    counts: Counter[str] = Counter()
-    kept = []
-    for text in texts:
-        cleaned = clean(text)
-        counts.update(cleaned.withheld)
-        kept.append(cleaned.text)
-    return kept, dict(counts)
-
-
 def cleaned_lines(lines: Sequence[str]) -> list[str]:
     """The lines of a whole file as they may leave; as many as there were, so that their numbers hold."""
     kept: list[str] = []
