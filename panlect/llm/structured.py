@@ -24,16 +24,20 @@ from panlect.llm.prompts import Block, Slot, new_tag, render
 T = TypeVar("T", bound=BaseModel)
 _MOST_ITEMS = 100
 _MOST_CHARACTERS = 1_000_000  # of an answer that are looked at
+_MOST_CHECKED = 2000  # values in it that are held against the schema
 _MOST_ECHOED = 24_000  # of a bad answer that are shown to its model again
 _DEEPEST = 40  # brackets within one another; json's own parser recurses
 _WRAPPERS = 3  # {"result": {"findings": [...]}}, JSON in a string: unpacked so often
 _MOST_SPANS = 1000
+_MOST_MARKS = 200_000  # brackets and strings that are gone through in search of spans
 _REFUSED_WITHIN = 120  # characters: further on it is about the text
 _MOST_NOTES, _LONGEST_NOTE = 8, 200
 _FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S)
 _TOKEN = re.compile(
     r'[{}\[\]]|"[^"\\]*(?:\\(?:.|\Z)[^"\\]*)*(?:"|\Z)', re.S
 )  # a string always ends: no backtracking
+_NO_BRACKETS = re.compile(r'[^{}\[\]"]+|"[^"\\]*(?:\\(?:.|\Z)[^"\\]*)*(?:"|\Z)', re.S)
+_EMPTY = re.compile(r"(?:\{\}|\[\])+")
 _PAIR = {"}": "{", "]": "["}
 _OPENINGS = ('{"', "{\n", "[{", "[\n")
 _REFUSAL = re.compile(
@@ -211,7 +215,7 @@ def _repair(request: ChatRequest, schema: Schema, answer: Answer, read: _Read[T]
 def _read(answer: Answer, kind: type[T], items: str, most: int) -> _Read[T]:
     """The items of an answer, wherever in it they are."""
     read: _Read[T] = _Read(is_cut=answer.finish_reason == "length")
-    texts = [text[:_MOST_CHARACTERS] for text in (answer.content, *(c.arguments for c in answer.tool_calls))]
+    texts = _looked_at(answer)
     found = _found(texts, kind, items)
     if found is None:
         found = _salvaged(texts, kind)
@@ -220,36 +224,72 @@ def _read(answer: Answer, kind: type[T], items: str, most: int) -> _Read[T]:
             read.note("It breaks off, or something in it is no JSON.")
     read.is_shaped = found is not None
     if found is not None:
-        _take(read, found, kind, most)
+        _take(read, found, most)
     elif any(text.strip() for text in texts):
         read.note("There is no JSON value of the schema in it.")
     return read
 
 
-def _found(texts: Sequence[str], kind: type[T], items: str) -> Sequence[object] | None:
+def _looked_at(answer: Answer) -> list[str]:
+    """The texts of an answer, up to so many characters of all of them."""
+    texts, left = [], _MOST_CHARACTERS
+    for text in (answer.content, *(call.arguments for call in answer.tool_calls)):
+        texts.append(text[:left])
+        left -= len(texts[-1])
+    return texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked(Generic[T]):
+    """Values held against the schema: an item, or what is wrong, for each. `unread` more were too many to look at."""
+
+    values: Sequence[T | Exception]
+    unread: int = 0
+
+    @property
+    def fits(self) -> bool:
+        return not all(isinstance(one, Exception) for one in self.values)
+
+
+def _checked(values: Sequence[object], kind: type[T], most: int) -> _Checked[T]:
+    return _Checked([_item(one, kind) for one in values[:most]], max(0, len(values) - most))
+
+
+def _item(value: object, kind: type[T]) -> T | Exception:
+    try:
+        return kind.model_validate(value)
+    except (ValidationError, RecursionError, OverflowError) as error:
+        return error
+
+
+def _found(texts: Sequence[str], kind: type[T], items: str) -> _Checked[T] | None:
     """The items of the first value in which one fits; else of the first that is plainly meant; else None."""
-    meant: Sequence[object] | None = None
+    meant: _Checked[T] | None = None
+    left = _MOST_CHECKED
     for text in texts:
         for value, is_alone in _values(text):
             listed = _listed(value, kind, items)
             if listed is None:
                 continue
-            if any(_fits(one, kind) for one in listed):
-                return listed
+            checked = _checked(listed, kind, left)
+            left -= len(checked.values)
+            if checked.fits:
+                return checked
             if meant is None and (is_alone or (isinstance(value, dict) and items in value)):
-                meant = listed
+                meant = checked
+            if left <= 0:
+                return meant
     return meant
 
 
-def _take(read: _Read[T], found: Sequence[object], kind: type[T], most: int) -> None:
+def _take(read: _Read[T], found: _Checked[T], most: int) -> None:
     """Item by item: what is whole is taken, once, up to the cap; the rest is counted."""
     seen: set[str] = set()
-    for number, one in enumerate(found):
-        try:
-            item = kind.model_validate(one)
-        except (ValidationError, RecursionError, OverflowError) as error:
+    for number, item in enumerate(found.values):
+        if isinstance(item, Exception):
             read.dropped += 1
-            read.note(f"{number}: {_wrong(error)}")
+            if len(read.notes) < _MOST_NOTES:
+                read.note(f"{number}: {_wrong(item)}")
             continue
         key = item.model_dump_json()
         if key in seen:
@@ -259,6 +299,11 @@ def _take(read: _Read[T], found: Sequence[object], kind: type[T], most: int) -> 
         else:
             seen.add(key)
             read.items.append(item)
+    if len(read.items) >= most:
+        read.surplus += found.unread
+    elif found.unread:
+        read.dropped += found.unread
+        read.notes.insert(0, f"It has more values than the first {len(found.values)}, which alone are read.")
 
 
 def _wrong(error: Exception) -> str:
@@ -309,11 +354,7 @@ def _wrapped(value: dict[str, object], items: str) -> object:
 
 
 def _fits(value: object, kind: type[BaseModel]) -> bool:
-    try:
-        kind.model_validate(value)
-    except (ValidationError, RecursionError, OverflowError):
-        return False
-    return True
+    return not isinstance(_item(value, kind), Exception)
 
 
 def _values(text: str) -> Iterator[tuple[object, bool]]:
@@ -328,14 +369,14 @@ def _values(text: str) -> Iterator[tuple[object, bool]]:
             yield value, False
 
 
-def _salvaged(texts: Sequence[str], kind: type[BaseModel]) -> Sequence[object] | None:
+def _salvaged(texts: Sequence[str], kind: type[T]) -> _Checked[T] | None:
     """The whole objects inside something that is not whole itself, in order; None when there is none that fits."""
     for text in texts:
         for depth in (2, 1, 3):
             loaded = (_loaded(span) for span in _spans(text, depth))
-            kept = [one for one in loaded if isinstance(one, dict)]
-            if any(_fits(one, kind) for one in kept):
-                return kept
+            checked = _checked([one for one in loaded if isinstance(one, dict)], kind, _MOST_SPANS)
+            if checked.fits:
+                return checked
     return None
 
 
@@ -350,7 +391,7 @@ def _spans(text: str, depth: int) -> Iterator[str]:
 
 def _bracketed(text: str, at: int, depth: int) -> Iterator[str]:
     opened: list[tuple[str, int]] = []
-    for match in _TOKEN.finditer(text, at):
+    for match in islice(_TOKEN.finditer(text, at), _MOST_MARKS):
         mark = match[0]
         if mark in "{[":
             opened.append((mark, match.start()))
@@ -372,14 +413,15 @@ def _loaded(text: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    deepest = depth = 0
-    for match in _TOKEN.finditer(text):
-        if match[0] in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif match[0] in "}]":
-            depth -= 1
-    return deepest
+    """How deep its brackets stand within one another, as far as anybody asks; what is no JSON has no depth."""
+    brackets = _NO_BRACKETS.sub("", text)
+    for depth in range(_DEEPEST + 1):
+        if not brackets:
+            return depth
+        within, brackets = len(brackets), _EMPTY.sub("", brackets)
+        if len(brackets) == within:
+            break
+    return _DEEPEST + 1
 
 
 def _seen(value: Any) -> Any:

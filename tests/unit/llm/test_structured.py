@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from panlect.errors import BudgetExhaustedError, ModelError, ModelUnavailableError, NoModelError
+from panlect.llm import structured as structured_module
 from panlect.llm.chat import Answer, Caller, ChatRequest, Message, ToolCall
 from panlect.llm.scripted import ScriptedModels
 from panlect.llm.structured import Outcome, Structured, structured
@@ -231,3 +233,38 @@ async def test_nothing_that_is_said_raises(first: str, second: str) -> None:
     assert all(isinstance(item, Remark) for item in got.items)
     if got.outcome in (Outcome.OK, Outcome.REPAIRED):
         assert not got.dropped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "{}," * 60_000 + "{}]",
+        '{"remarks": [' + "{}," * 60_000 + "{}]}",
+        "{}" * 100_000,
+        ("[" + "{}," * 1500 + "{}] ") * 40,
+        "[" * 200_000,
+    ],
+)
+async def test_of_a_long_answer_no_more_than_a_few_thousand_values_are_checked(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[object] = []
+    item = structured_module._item
+
+    def counted(value: object, kind: Any) -> Any:
+        checked.append(value)
+        return item(value, kind)
+
+    monkeypatch.setattr(structured_module, "_item", counted)
+    got = await structured(_models(text, text), _REQUEST, _CALLER, Remark, items="remarks")
+    assert got.items == ()
+    assert len(checked) < 2 * 6000  # two answers
+
+
+async def test_values_beyond_those_that_are_read_are_counted() -> None:
+    whole = _wrapped(2500)
+    got = await structured(_models(whole, whole), _REQUEST, _CALLER, Remark, items="remarks", most=10)
+    assert (len(got.items), got.surplus, got.dropped) == (10, 2490, 0)
+    got = await structured(_models(whole, whole), _REQUEST, _CALLER, Remark, items="remarks", most=3000)
+    assert (len(got.items), got.surplus, got.dropped) == (2000, 0, 500)
+    assert "first 2000" in got.notes[0]
