@@ -9,7 +9,7 @@ from panlect.faults import fault
 from panlect.finding import Verdict
 from panlect.forge.http import ForgeClient
 from panlect.ledger.steps import Steps
-from panlect.review.render import check, marked_review, review_post
+from panlect.review.render import check, marked_review, review_post, worth_a_review
 from panlect.review.verdict import Policy
 
 _UNPROCESSABLE = 422
@@ -63,7 +63,7 @@ async def publish(
 
 
 async def _post_once(client: ForgeClient, target: Target, verdict: Verdict) -> Posted:
-    if not verdict.findings:
+    if not worth_a_review(verdict):
         return Posted()  # a clean change gets a check and no comment
     for review in await client.reviews(target.repository, target.number):
         if marked_review(review.body) == (target.review_id, verdict.head_sha):

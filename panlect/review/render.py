@@ -59,6 +59,11 @@ def page(verdict: Verdict) -> str:
     return _assembled(verdict, "", findings) + "\n"
 
 
+def worth_a_review(verdict: Verdict) -> bool:
+    """Whether there is more to say than notes, which stand in the check's summary and call nobody."""
+    return any(finding.severity.at_least(Severity.P2) for finding in verdict.findings)
+
+
 def _is_inline(finding: Finding) -> bool:
     """Whether a comment on its line is worth a reader's while: notes stand in the summary."""
     return finding.path is not None and finding.severity.at_least(Severity.P2)

@@ -10,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from panlect.finding import Coverage, Place, Side, Suppressed, VerdictKind
-from panlect.review.render import check, code, fence, inert, marked_review, marker, page, review_post
+from panlect.finding import Coverage, Place, Severity, Side, Suppressed, VerdictKind
+from panlect.review.render import (
+    check,
+    code,
+    fence,
+    inert,
+    marked_review,
+    marker,
+    page,
+    review_post,
+    worth_a_review,
+)
 from panlect.review.verdict import Policy
 
 HEAD = "a" * 40
@@ -180,3 +190,19 @@ def test_a_change_of_many_hunks_with_long_names_fits_and_says_what_it_leaves_out
     assert "and 70 more" in said
     assert said.count("P1 ·") == 9
     assert_inert(said, tables=1)
+
+
+@pytest.mark.parametrize(
+    ("severities", "review", "comments"),
+    [([], False, 0), (["P3", "P3"], False, 0), (["P3", "P2"], True, 1), (["P0"], True, 1)],
+)
+def test_notes_stand_in_the_summary_and_call_nobody(
+    words: Any, severities: list[str], review: bool, comments: int
+) -> None:
+    findings = tuple(words.finding(severity=Severity(name), title=f"claim {name}") for name in severities)
+    verdict = words.verdict(findings=findings)
+    assert worth_a_review(verdict) is review
+    assert len(review_post(verdict, "our-id").comments) == comments
+    said = check(verdict, Policy()).summary
+    assert said.count("claim P3") == severities.count("P3")
+    assert ("pay.py:1" in said) is ("P3" in severities)
