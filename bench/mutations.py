@@ -198,6 +198,9 @@ def _meant(
             ] += 1
             return None
         site_path, definition = sites[0].path, sites[0].definition
+        if bool(reference.receiver) is not bool(definition.parent):
+            passed_over["only the name is alike"] += 1  # `rows.some(f)` is no call of our function `some`
+            return None
     if is_test(site_path) or is_example(site_path) or is_foreign(site_path):
         return None
     around = site_path == path and definition.start_line <= reference.line <= definition.end_line

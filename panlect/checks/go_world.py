@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from panlect.checks.call_fit import misfit
 from panlect.checks.paths import is_foreign, is_sample
@@ -19,6 +20,7 @@ from panlect.checks.resolve import (
     IMPORT_MISSING,
     MEMBER_MISSING,
     NAME_UNRESOLVED,
+    UNKNOWN,
     Found,
     Judged,
     Lookup,
@@ -29,8 +31,10 @@ from panlect.checks.resolve import (
     state_of,
 )
 from panlect.checks.view import RepositoryView
-from panlect.code.facts import LOCAL, NO_CALL, Binding, FileFacts, Guard, Use
+from panlect.code.facts import LOCAL, NO_CALL, TYPED, Binding, ClassFact, FileFacts, Guard, Use
 
+_MAX_EMBEDDED = 8
+_WORD = re.compile(r"\w+")
 _MODULE = re.compile(rb"^module\s+\"?([^\s\"/][^\s\"]*)", re.MULTILINE)
 
 
@@ -39,6 +43,14 @@ class _Module:
     path: str  # as imports write it
     folder: str
     text: bytes
+
+
+class _Owner(NamedTuple):
+    """A type and the file that declares it. `in_tests`: asked for by a test, which sees what test files add."""
+
+    home: str
+    name: str
+    in_tests: bool
 
 
 class GoWorld:
@@ -119,6 +131,9 @@ class GoWorld:
         return state
 
     def _judge_use(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
+        if use.source == TYPED:
+            yield from self._judge_typed(path, facts, use)
+            return
         if use.source == LOCAL:
             scope = self._visible(path, facts)
             if scope is not None and use.target in scope:
@@ -154,6 +169,96 @@ class GoWorld:
         state = State.FINE if fault is None else State.BROKEN
         site = Found(home, binding).site()
         yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
+
+    # -- members ------------------------------------------------------------------------------------
+
+    def _judge_typed(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
+        """A field or method of something whose type is written down, through fields to the last one."""
+        gives, _, chain = use.target.partition(":")
+        owner = self._of_type(path, facts, gives)
+        *fields, name = chain.split(".")
+        for field in fields:
+            owner = self._field(owner, field) if owner is not None else None
+        if owner is None:
+            return
+        found = self._member(owner, name, 0)
+        target = f"{owner.name}.{name}"
+        place = found.place if isinstance(found, Missing) else Place("", "")
+        yield Judged(MEMBER_MISSING, path, use.line, use.enclosing, target, state_of(found), place)
+        site = found.site() if isinstance(found, Found) else None
+        if use.argc == NO_CALL or site is None or site.signature is None or not isinstance(found, Found):
+            return
+        fault = misfit(site.signature, use)
+        state = State.FINE if fault is None else State.BROKEN
+        place = Place(posixpath.dirname(found.path), f"{found.holder}.{name}")
+        yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
+
+    def _of_type(self, path: str, facts: FileFacts, gives: str, hops: int = 0) -> _Owner | None:
+        """The type that is written in a file, or that calling a function of ours gives."""
+        called = gives.endswith("()")
+        qualifier, _, name = gives.removesuffix("()").rpartition(".")
+        if hops > 3 or not name:
+            return None
+        if qualifier:
+            fact = next((fact for fact in facts.imports if fact.alias == qualifier), None)
+            folder = self._folder(fact.module, path) if fact is not None else None
+            scope = self._package(folder) if folder is not None else None
+        else:
+            scope = self._visible(path, facts)
+        bindings = scope.get(name, []) if scope is not None else []
+        if len(bindings) != 1 or bindings[0][1].multiple:
+            return None
+        home, binding = bindings[0]
+        if called and binding.kind == "function":
+            return self._of_type(home, self._files[home], binding.gives, hops + 1)
+        return (
+            _Owner(home, name, path.endswith("_test.go")) if binding.kind == "type" and not called else None
+        )
+
+    def _parts(self, owner: _Owner) -> list[tuple[str, ClassFact]] | None:
+        """What the files of its package say of a type; None where one of them is not known."""
+        package, folder = self._files[owner.home].package, posixpath.dirname(owner.home)
+        tested = owner.in_tests or owner.home.endswith("_test.go")
+        if self._scope(folder, package, tested) is None:
+            return None
+        return [
+            (path, fact)
+            for path in self._folders.get(folder, ())
+            if self._files[path].package == package and (tested or not path.endswith("_test.go"))
+            for fact in self._files[path].classes
+            if fact.name == owner.name
+        ]
+
+    def _member(self, owner: _Owner, name: str, depth: int) -> Lookup:
+        """A field or method, its own or of what it embeds."""
+        parts = self._parts(owner)
+        if parts is None or depth > _MAX_EMBEDDED:
+            return UNKNOWN
+        methods = [(path, m) for path, fact in parts for m in fact.methods if m.name == name]
+        if methods:
+            path, method = methods[0]
+            same = len({other.signature for _, other in methods}) == 1
+            return Found(path, method if same else None, holder=owner.name)
+        for path, fact in parts:
+            if name in fact.attributes:
+                return Found(path, holder=owner.name)
+        for path, fact in parts:
+            if fact.opaque:
+                return UNKNOWN
+            for base in fact.bases:
+                above = self._of_type(path, self._files[path], base)
+                found = self._member(above, name, depth + 1) if above is not None else UNKNOWN
+                if not isinstance(found, Missing):
+                    return found
+        return Missing(Place(posixpath.dirname(owner.home), f"{owner.name}.{name}"))
+
+    def _field(self, owner: _Owner, name: str) -> _Owner | None:
+        for path, fact in self._parts(owner) or ():
+            gives = next((said for field, said in fact.fields if field == name), "")
+            if gives:
+                found = self._of_type(path, self._files[path], gives)
+                return found._replace(in_tests=owner.in_tests) if found is not None else None
+        return None
 
     # -- packages -----------------------------------------------------------------------------------
 
@@ -208,7 +313,10 @@ class GoWorld:
         return self._scopes[key]
 
     def site(self, place: Place) -> Site | None:
-        """The definition of a name in a directory; the first line of its first file."""
+        """The definition of a name or a member in a directory; the first line of its first file."""
+        type_name, _, member = place.name.rpartition(".")
+        if type_name:
+            return self._member_site(place.holder, type_name, member)
         for path in self._folders.get(place.holder, ()):
             if not place.name:
                 return Site(path, 1, 1, "module")
@@ -217,8 +325,15 @@ class GoWorld:
                     return Found(path, binding).site()
         return None
 
+    def _member_site(self, folder: str, type_name: str, member: str) -> Site | None:
+        for path in self._folders.get(folder, ()):
+            if any(binding.name == type_name for binding in self._files[path].bindings):
+                found = self._member(_Owner(path, type_name, True), member, 0)
+                return found.site() if isinstance(found, Found) else None
+        return None
+
 
 def _mentions(facts: FileFacts, use: Use, wanted: frozenset[str]) -> bool:
-    if use.target in wanted:
+    if not wanted.isdisjoint(_WORD.findall(use.target)):
         return True
     return use.source >= 0 and not wanted.isdisjoint(facts.imports[use.source].module.split("/"))

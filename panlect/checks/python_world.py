@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 from panlect.checks.call_fit import misfit, stricter
+from panlect.checks.members import Members, Owner
 from panlect.checks.paths import is_test
-from panlect.checks.python_members import Members, Owner
 from panlect.checks.resolve import (
     ABSTRACT_MISSING,
     CALL_MISMATCH,

@@ -7,9 +7,11 @@ repository's text, so it stays unknown.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from panlect.checks.call_fit import misfit
+from panlect.checks.members import Members, Owner
 from panlect.checks.resolve import (
     CALL_MISMATCH,
     ELSEWHERE,
@@ -28,8 +30,21 @@ from panlect.checks.resolve import (
     state_of,
 )
 from panlect.checks.view import RepositoryView
-from panlect.code.facts import LOCAL, NO_CALL, Binding, Export, FileFacts, Guard, ImportFact, Use
+from panlect.code.facts import LOCAL, NO_CALL, SELF, TYPED, Binding, Export, FileFacts, Guard, ImportFact, Use
 
+_WORD = re.compile(r"[\w$]+")
+_EVERY_OBJECT = frozenset(
+    {
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    }
+    | {"prototype", "name", "length", "apply", "bind", "call", "arguments", "caller"}
+)
 _SUFFIXES = (".ts", ".tsx", ".d.ts", ".mts", ".cts")
 # What a specifier may end with, and what the file may end with instead.
 _WRITTEN_AS = {".js": (".ts", ".tsx", ".d.ts"), ".jsx": (".tsx",), ".mjs": (".mts",), ".cjs": (".cts",)}
@@ -50,6 +65,7 @@ class TypeScriptWorld:
         self._exports: dict[str, dict[str, Export]] = {}
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}
+        self._members = Members(self._files, self._names, self._local, self._imported, with_builtins=False)
 
     # -- judging ------------------------------------------------------------------------------------
 
@@ -89,9 +105,21 @@ class TypeScriptWorld:
             yield Judged(NAME_UNRESOLVED, path, loose.line, loose.enclosing, loose.name, State.BROKEN, place)
 
     def _judge_use(self, path: str, facts: FileFacts, use: Use) -> Iterator[Judged]:
+        if use.source in (SELF, TYPED):
+            name, _, chain = use.target.partition("." if use.source == SELF else ":")
+            owner = (
+                self._members.named(path, name) if use.source == SELF else self._members.of_type(path, name)
+            )
+            if owner is not None:
+                yield from self._judge_chain(path, use, owner, chain)
+            return
         if use.source == LOCAL:
-            binding = self._names(path).get(use.target)
+            first, _, member = use.target.partition(".")
+            binding = self._names(path).get(first)
             local: Lookup = Found(path, binding) if binding is not None else UNKNOWN
+            if member:
+                yield from self._judge_below(path, use, local, member)
+                return
             yield from self._judge_call(path, use, use.target, local)
             return
         fact = facts.imports[use.source]
@@ -104,10 +132,53 @@ class TypeScriptWorld:
                 place = found.place if isinstance(found, Missing) else Place("", "")
                 yield Judged(MEMBER_MISSING, path, use.line, use.enclosing, target, state_of(found), place)
             if rest:
+                yield from self._judge_below(path, use, found, rest)
                 return
         elif use.target:
+            yield from self._judge_below(path, use, found, use.target)
             return
         yield from self._judge_call(path, use, target, found)
+
+    def _judge_below(self, path: str, use: Use, found: Lookup, rest: str) -> Iterator[Judged]:
+        """Static members of a class, members of a constant with a written type."""
+        owner = self._members.owner_of(found)
+        if owner is not None and "." not in rest:
+            if isinstance(found, Found) and found.binding is not None and found.binding.kind == "class":
+                yield from self._judge_chain(path, use, owner, rest)
+        elif isinstance(found, Found) and found.binding is not None and found.binding.kind == "variable":
+            owner = self._members.of_type(found.path, found.binding.gives)
+            if owner is not None:
+                yield from self._judge_chain(path, use, owner, rest)
+
+    def _judge_chain(self, path: str, use: Use, owner: Owner, chain: str) -> Iterator[Judged]:
+        """Members of an instance: through typed fields to the last one, which is judged."""
+        *fields, name = chain.split(".")
+        for field in fields:
+            above = self._members.field(owner, field)
+            if above is None:
+                return
+            owner = above
+        if use.guards or name in _EVERY_OBJECT:
+            return
+        found = self._members.attribute(owner, name)
+        if isinstance(found, Missing) and self._members.below_has(owner.fact.name, name):
+            found = UNKNOWN
+        target = f"{owner.fact.name}.{name}"
+        place = found.place if isinstance(found, Missing) else Place("", "")
+        yield Judged(MEMBER_MISSING, path, use.line, use.enclosing, target, state_of(found), place)
+        site = found.site() if isinstance(found, Found) else None
+        if use.argc == NO_CALL or site is None or not isinstance(found, Found):
+            return
+        fault = misfit(site.signature, use) if site.signature is not None else None
+        state = State.FINE if fault is None else State.BROKEN
+        if (
+            site.signature is None
+            or site.kind == "property"
+            or (fault is not None and self._members.below_fits(owner.fact.name, name, use))
+        ):
+            state = State.UNKNOWN
+        place = Place(found.path, f"{found.holder}.{name}")
+        yield Judged(CALL_MISMATCH, path, use.line, use.enclosing, target, state, place, site, fault)
 
     def _judge_call(self, path: str, use: Use, target: str, found: Lookup) -> Iterator[Judged]:
         if use.argc == NO_CALL or use.guards or not isinstance(found, Found) or found.binding is None:
@@ -166,6 +237,18 @@ class TypeScriptWorld:
             names = {export.name: export for export in facts.exports} if facts is not None else {}
             self._exports[path] = names
         return names
+
+    def _local(self, path: str, name: str) -> Lookup:
+        """What a name at the top level of a file means there."""
+        binding = self._names(path).get(name)
+        facts = self._files.get(path)
+        if binding is None or facts is None or facts.has_error:
+            return UNKNOWN
+        return (
+            Found(path, binding)
+            if binding.source < 0
+            else self._imported(facts.imports[binding.source], path)
+        )
 
     def _imported(self, fact: ImportFact, importer: str, hops: int = 0) -> Lookup:
         module = self._module(fact.module, importer)
@@ -227,6 +310,9 @@ class TypeScriptWorld:
         if not place.name:
             file = next((path for path in _candidates(place.holder) if path in self._paths), None)
             return Site(file, 1, 1, "module") if file is not None else None
+        class_name, _, member = place.name.rpartition(".")
+        if class_name:
+            return self._members.site(place.holder, class_name, member)
         export = self._exported(place.holder).get(place.name)
         local = export.local if export is not None and not export.module else place.name
         binding = self._names(place.holder).get(local)
@@ -254,7 +340,7 @@ def _parts(module: str) -> list[str]:
 
 
 def _mentions(facts: FileFacts, use: Use, wanted: frozenset[str]) -> bool:
-    if not wanted.isdisjoint(use.target.split(".")):
+    if not wanted.isdisjoint(_WORD.findall(use.target)):
         return True
     if use.source < 0:
         return False

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from panlect.code.facts import (
     LOCAL,
     NO_CALL,
+    TYPED,
     Binding,
+    ClassFact,
     FileFacts,
     Guard,
     ImportFact,
@@ -44,6 +46,10 @@ _VERSION = re.compile(r"v\d+\Z")
 _GOPKG_VERSION = re.compile(r"\.v\d+\Z")
 
 
+_MAX_STEPS = 2  # from member to member of what is typed
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?\Z")
+
+
 class _Shape(NamedTuple):
     argc: int
     spread: int
@@ -60,6 +66,19 @@ class _Bound:
     signature: str | None = None
     source: int = -1
     count: int = 1
+    gives: str = ""
+    said_in: _Scope | None = None  # where the type is written
+
+
+@dataclass(slots=True)
+class _Type:
+    """What this file says of a type of the package: its declaration, or only methods of it."""
+
+    line: int
+    bases: list[str] = field(default_factory=list)
+    opaque: bool = False
+    methods: dict[str, _Bound] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -98,6 +117,7 @@ class _Walk:
         self.seen: list[_Seen] = []
         self.imports: list[ImportFact] = []
         self.stars: list[Star] = []
+        self.types: dict[str, _Type] = {}
         self._stack: list[tuple[Node, _Scope]] = []
         self._handlers: dict[str, Callable[[Node, _Scope], None]] = {
             "identifier": self._identifier,
@@ -184,9 +204,17 @@ class _Walk:
         left, right = node.child_by_field_name(left_field), node.child_by_field_name(right_field)
         if left is None or right is None:
             return
+        parts = [self._name(right)]
+        while left.type == "selector_expression":
+            inner, part = left.child_by_field_name("operand"), left.child_by_field_name("field")
+            if inner is None or part is None:
+                return
+            parts.append(self._name(part))
+            left = inner
         if left.type in ("identifier", "package_identifier"):
             line = left.start_point[0] + 1
-            self.seen.append(_Seen(self._name(left), self._name(right), line, scope, shape))
+            member = ".".join(reversed(parts))
+            self.seen.append(_Seen(self._name(left), member, line, scope, shape))
         else:
             self._push(left, scope)
 
@@ -232,7 +260,12 @@ class _Walk:
             return
         name, line = self._name(name_node), name_node.start_point[0] + 1
         signature = self._signature(parameters)
-        self._bind(scope, name, _Bound("function", line, parameters.end_point[0] + 1, signature))
+        gives = self._result(node)
+        self._bind(
+            scope,
+            name,
+            _Bound("function", line, parameters.end_point[0] + 1, signature, gives=gives, said_in=scope),
+        )
         self._push_children(node, _Scope(scope, name), but=(name_node,))
 
     def _signature(self, parameters: Node) -> str:
@@ -252,8 +285,109 @@ class _Walk:
         inner = _Scope(scope, name)
         if receiver is not None:
             self._bind_receiver_types(receiver, inner)
-            inner.name = f"{self._receiver_type(receiver)}.{name}"
+            owner = self._receiver_type(receiver)
+            inner.name = f"{owner}.{name}"
+            parameters = node.child_by_field_name("parameters")
+            if name_node is not None and parameters is not None and owner:
+                line, end = name_node.start_point[0] + 1, parameters.end_point[0] + 1
+                bound = _Bound("method", line, end, self._signature(parameters), gives=self._result(node))
+                self._note_method(owner, name, bound)
         self._push_children(node, inner)
+
+    def _note_method(self, owner: str, name: str, bound: _Bound) -> None:
+        methods = self.types.setdefault(owner, _Type(bound.line)).methods
+        if name in methods:
+            methods[name].count += 1
+        else:
+            methods[name] = bound
+
+    def _result(self, node: Node) -> str:
+        """The type of the first result, "" where it is no named one."""
+        result = node.child_by_field_name("result")
+        if result is not None and result.type == "parameter_list":
+            first = result.named_children[0] if result.named_children else None
+            result = first.child_by_field_name("type") if first is not None else None
+        return self._said(result)
+
+    def _said(self, node: Node | None) -> str:
+        """The named type that is written, without its pointer and its arguments; "" for any other."""
+        while node is not None and node.type in ("pointer_type", "parenthesized_type"):
+            node = node.named_children[0] if node.named_children else None
+        if node is not None and node.type == "generic_type":
+            node = node.child_by_field_name("type")
+        known = node is not None and node.type in ("type_identifier", "qualified_type")
+        return self._name(node) if known and node is not None else ""
+
+    def _made(self, node: Node | None) -> str:
+        """The type of `T{}`, `&T{}` and `new(T)`; `f()` for a call."""
+        if node is not None and node.type == "unary_expression" and self._around(node)[:1] == b"&":
+            node = node.child_by_field_name("operand")
+        if node is not None and node.type == "composite_literal":
+            return self._said(node.child_by_field_name("type"))
+        function = (
+            node.child_by_field_name("function")
+            if node is not None and node.type == "call_expression"
+            else None
+        )
+        if function is None or node is None:
+            return ""
+        dotted = self._name(function)
+        if dotted == "new":
+            arguments = node.child_by_field_name("arguments")
+            return (
+                self._said(arguments.named_children[0])
+                if arguments is not None and arguments.named_children
+                else ""
+            )
+        return f"{dotted}()" if _DOTTED.match(dotted) else ""
+
+    def _note_type(self, name: str, node: Node) -> None:
+        """The members of a type that the package declares."""
+        said = node.child_by_field_name("type")
+        owner = self.types.setdefault(name, _Type(node.start_point[0] + 1))
+        owner.line = node.start_point[0] + 1
+        if said is None or node.type != "type_spec" or said.type not in ("struct_type", "interface_type"):
+            plain = ("function_type", "map_type", "slice_type", "channel_type", "array_type")
+            owner.opaque = said is None or node.type != "type_spec" or said.type not in plain
+            return
+        stack = list(said.named_children)
+        while stack:
+            member = stack.pop()
+            if member.type == "field_declaration_list":
+                stack.extend(member.named_children)
+            elif member.type == "field_declaration":
+                self._note_field(owner, member)
+            elif member.type == "method_elem":
+                self._note_element(owner, member)
+            elif member.type == "type_elem":
+                owner.bases.append(
+                    self._said(member.named_children[0]) if len(member.named_children) == 1 else ""
+                )
+
+    def _note_field(self, owner: _Type, node: Node) -> None:
+        names, gives = node.children_by_field_name("name"), self._said(node.child_by_field_name("type"))
+        for name in names:
+            owner.fields[self._name(name)] = gives
+        if not names:  # embedded: its members are members here, and its name is a field
+            owner.bases.append(gives)
+            owner.fields[gives.rsplit(".", 1)[-1]] = gives
+
+    def _note_element(self, owner: _Type, node: Node) -> None:
+        name, parameters = node.child_by_field_name("name"), node.child_by_field_name("parameters")
+        if name is None or parameters is None:
+            return
+        line, end = name.start_point[0] + 1, parameters.end_point[0] + 1
+        bound = _Bound("method", line, end, self._signature(parameters), gives=self._result(node))
+        owner.methods[self._name(name)] = bound
+
+    def is_of_package(self, gives: str, scope: _Scope | None) -> bool:
+        """Whether a type's first name is one of the package or of an import, and no local one."""
+        first = gives.split(".", 1)[0].split("(", 1)[0]
+        while scope is not None and scope is not self.package:
+            if first in scope.names:
+                return False
+            scope = scope.parent
+        return bool(first)
 
     def _receiver_type(self, receiver: Node) -> str:
         found = re.search(r"(\w+)\s*(?:\[[^\]]*\])?\s*\)\Z", self._name(receiver))
@@ -279,14 +413,26 @@ class _Walk:
         if name_node is None:
             return
         self._bind_plain(name_node, scope, "type")
+        if scope is self.package:
+            self._note_type(self._name(name_node), node)
         inner = _Scope(scope, self._name(name_node) if scope is self.package else scope.name)
         self._push_children(node, inner, but=(name_node,))
 
     def _names(self, node: Node, scope: _Scope) -> None:
         names = tuple(node.children_by_field_name("name"))
+        gives = (
+            self._said(node.child_by_field_name("type"))
+            if node.type != "variadic_parameter_declaration"
+            else ""
+        )
+        values = node.child_by_field_name("value")
+        if not gives and node.type == "var_spec" and len(names) == 1 and values is not None:
+            gives = self._made(values.named_children[0]) if len(values.named_children) == 1 else ""
         for name in names:
             if name.type == "identifier":
                 self._bind_plain(name, scope)
+                bound = scope.names[self._name(name)]
+                bound.gives, bound.said_in = gives, scope
         self._push_children(node, scope, but=names)
 
     def _left(self, node: Node, scope: _Scope) -> None:
@@ -297,9 +443,25 @@ class _Walk:
                     self._bind_plain(name, scope)
                 else:
                     self._push(name, scope)
+            self._note_made(node, left, scope)
             self._push_children(node, scope, but=(left,))
         else:
             self._push_children(node, scope)
+
+    def _note_made(self, node: Node, left: Node, scope: _Scope) -> None:
+        """`x := T{}` and `x, err := f()`: the type of the first, and of the others where each has a value."""
+        right = node.child_by_field_name("right")
+        if node.type != "short_var_declaration" or right is None:
+            return
+        names, values = left.named_children, right.named_children
+        for number, name in enumerate(names):
+            if name.type != "identifier" or number >= len(values):
+                break
+            if len(values) != len(names) and number:
+                break
+            bound = scope.names[self._name(name)]
+            if bound.count == 1:
+                bound.gives, bound.said_in = self._made(values[number]), scope
 
     def _around(self, node: Node) -> bytes:
         return self.source[node.start_byte : node.end_byte]
@@ -352,7 +514,7 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
             continue
         if home is walk.imported:
             confirmed.add(seen.name)
-        use = _use(walk, seen, bound, home)
+        use = _use(walk, _of_package(seen) if home is walk.imported else seen, bound, home)
         if use is not None:
             uses.add(use)
     # An import that no use confirms has another package name than its path suggests: it may be any qualifier.
@@ -371,7 +533,29 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
             name._replace(guards=Guard.NAME) if guessed_wrong and name.name in qualifiers else name
             for name in sorted(loose.values(), key=lambda name: (name.line, name.name, name.enclosing))
         ),
+        classes=_classes(walk),
         uses=tuple(sorted(uses, key=lambda use: (use.line, use))),
+    )
+
+
+def _of_package(seen: _Seen) -> _Seen:
+    """Of `pkg.Name.field` what is asked of the package: Name."""
+    name, _, rest = seen.member.partition(".")
+    return seen._replace(member=name, shape=_NOT_A_CALL) if rest else seen
+
+
+def _classes(walk: _Walk) -> tuple[ClassFact, ...]:
+    return tuple(
+        ClassFact(
+            name,
+            owner.line,
+            tuple(owner.bases),
+            owner.opaque,
+            tuple(_binding(method, bound) for method, bound in sorted(owner.methods.items())),
+            tuple(sorted(owner.fields)),
+            tuple((field_name, gives) for field_name, gives in sorted(owner.fields.items()) if gives),
+        )
+        for name, owner in sorted(walk.types.items())
     )
 
 
@@ -408,6 +592,11 @@ def _use(walk: _Walk, seen: _Seen, bound: _Bound, home: _Scope | None) -> Use | 
         if not seen.member or path.split("/", 1)[0] in _STANDARD:
             return None
         return Use(bound.source, seen.member, seen.line, seen.scope.name, 0, argc, (), spread)
+    if seen.member and bound.gives and bound.count == 1 and bound.kind == "variable":
+        if seen.member.count(".") <= _MAX_STEPS and walk.is_of_package(bound.gives, bound.said_in):
+            target = f"{bound.gives}:{seen.member}"
+            return Use(TYPED, target, seen.line, seen.scope.name, 0, argc, (), spread)
+        return None
     if home is walk.package and bound.kind == "function" and not seen.member and argc != NO_CALL:
         return Use(LOCAL, seen.name, seen.line, seen.scope.name, 0, argc, (), spread)
     return None
@@ -416,5 +605,11 @@ def _use(walk: _Walk, seen: _Seen, bound: _Bound, home: _Scope | None) -> Use | 
 def _binding(name: str, bound: _Bound) -> Binding:
     once = bound.count == 1
     return Binding(
-        name, bound.kind, bound.line, bound.header_end, bound.signature if once else None, not once
+        name,
+        bound.kind,
+        bound.line,
+        bound.header_end,
+        bound.signature if once else None,
+        not once,
+        gives=bound.gives if once else "",
     )

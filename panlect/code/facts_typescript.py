@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from panlect.code.facts import (
     LOCAL,
     NO_CALL,
+    SELF,
+    TYPED,
     Binding,
+    ClassFact,
     Export,
     FileFacts,
     Guard,
@@ -50,6 +53,10 @@ _OMITTABLE = frozenset({b"any", b"unknown", b"void", b"undefined"})
 _EXPECTED_ERROR = re.compile(rb"@ts-(?:expect-error|ignore)")
 # The grammar reads `using x = f()` as two statements, and so does not see that it binds x.
 _USING = re.compile(rb"\busing\s+([A-Za-z_$][\w$]*)\s*=")
+_MAX_TYPE = 200
+_MAX_STEPS = 2  # from member to member of what is typed
+_TYPE = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)(<.*>)?\Z")
+_DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*\Z")
 _FUNCTIONS = (
     "function_expression",
     "generator_function",
@@ -88,6 +95,32 @@ class _Bound:
     signature: str | None = None
     source: int = -1
     count: int = 1
+    gives: str = ""
+    said_in: _Scope | None = None  # where the type is written
+
+
+@dataclass(slots=True)
+class _Class:
+    """A class or an interface at module level while it is being read."""
+
+    name: str
+    line: int
+    bases: tuple[str, ...]
+    opaque: bool = False
+    methods: dict[str, _Bound] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)
+    declared: dict[str, str] = field(default_factory=dict)
+    assigned: dict[str, set[str]] = field(default_factory=dict)
+
+    def field_type(self, name: str) -> str:
+        """The declared type of a field, else the only one that is ever assigned; of a getter, what it gives."""
+        if name in self.declared:
+            return self.declared[name]
+        types = self.assigned.get(name, set())
+        bound = self.methods.get(name)
+        if not types and bound is not None and bound.kind == "property" and bound.count == 1:
+            return bound.gives
+        return next(iter(types)) if len(types) == 1 else ""
 
 
 @dataclass(slots=True)
@@ -95,6 +128,7 @@ class _Scope:
     parent: _Scope | None
     name: str
     names: dict[str, _Bound] = field(default_factory=dict)
+    owner: _Class | None = None  # what `this` is an instance of
     namespace: bool = False  # a TypeScript namespace or `declare global`: its exports are its own
 
 
@@ -127,6 +161,7 @@ class _Walk:
         self.ambient: set[str] = set()
         self.opaque = b"@ts-nocheck" in source[:2048]
         self.is_module = False
+        self.classes: list[_Class] = []
         for found in _USING.finditer(source):
             line = source.count(b"\n", 0, found.start()) + 1
             self._bind(self.module, found.group(1).decode("utf-8", "replace"), _Bound("variable", line, line))
@@ -146,6 +181,7 @@ class _Walk:
             "module": self._namespace,
             "ambient_declaration": self._ambient,
             "variable_declarator": self._variable,
+            "assignment_expression": self._assignment,
             "required_parameter": self._parameter,
             "optional_parameter": self._parameter,
             "for_in_statement": self._for_in,
@@ -249,7 +285,7 @@ class _Walk:
                 return
             parts.append(self._name(part))
             node = left
-        if node.type != "identifier":
+        if node.type not in ("identifier", "this"):
             self._push(node, scope)
             return
         name, chain = self._name(node), ".".join(reversed(parts))
@@ -292,6 +328,11 @@ class _Walk:
         if name_node is not None and name_node.type == "property_identifier":
             name = self._name(name_node)
         inner = _Scope(scope, _qualified(scope, name) if name else scope.name)
+        in_class = node.parent is not None and node.parent.type == "class_body"
+        if node.type == "arrow_function" or (
+            in_class and all(part.type != "static" for part in node.children)
+        ):
+            inner.owner = scope.owner
         if name_node is not None and name_node.type == "identifier":
             self._bind_plain(name_node, inner, "function")
         parameter = node.child_by_field_name("parameter")
@@ -309,7 +350,9 @@ class _Walk:
         name, parameters = self._name(name_node), node.child_by_field_name("parameters")
         line = name_node.start_point[0] + 1
         end = parameters.end_point[0] + 1 if parameters is not None else line
-        self._bind(scope, name, _Bound("function", line, end, self._signature(parameters)))
+        gives = self._said(node.child_by_field_name("return_type"))
+        bound = _Bound("function", line, end, self._signature(parameters), gives=gives, said_in=scope)
+        self._bind(scope, name, bound)
         self._push_children(node, _Scope(scope, _qualified(scope, name)), but=name_node)
 
     def _signature(self, parameters: Node | None) -> str | None:
@@ -345,6 +388,8 @@ class _Walk:
         inner = _Scope(scope, _qualified(scope, name) if name else scope.name)
         if name_node is not None:
             self._bind_plain(name_node, inner if node.type == "class" else scope, "class")
+        if scope is self.module and node.type != "class" and name:
+            inner.owner = self._members(node, name, node.start_point[0] + 1)
         self._push_children(node, inner, but=name_node)
 
     def _type(self, node: Node, scope: _Scope) -> None:
@@ -352,7 +397,130 @@ class _Walk:
         if name_node is not None:
             self._bind_plain(name_node, scope, "type")
         inner = _Scope(scope, _qualified(scope, self._name(name_node)) if name_node else scope.name)
+        if scope is self.module and name_node is not None and node.type == "interface_declaration":
+            self._members(node, self._name(name_node), name_node.start_point[0] + 1)
         self._push_children(node, inner, but=name_node)
+
+    # -- members ------------------------------------------------------------------------------------
+
+    def _members(self, node: Node, name: str, line: int) -> _Class:
+        """What a class or an interface declares; what it assigns to `this` is added by the walk."""
+        bases: list[str] = []
+        for child in node.named_children:
+            clauses = child.named_children if child.type == "class_heritage" else [child]
+            for clause in clauses:
+                if clause.type in ("extends_clause", "extends_type_clause"):
+                    bases += [
+                        self._base(part) for part in clause.named_children if part.type != "type_arguments"
+                    ]
+        owner = _Class(name, line, tuple(bases))
+        self.classes.append(owner)
+        body = node.child_by_field_name("body")
+        for member in body.named_children if body is not None else ():
+            self._member_of(owner, member)
+        return owner
+
+    def _base(self, node: Node) -> str:
+        if node.type == "generic_type":
+            node = node.child_by_field_name("name") or node
+        plain = ("identifier", "type_identifier", "member_expression", "nested_type_identifier")
+        return self._name(node) if node.type in plain else ""
+
+    def _member_of(self, owner: _Class, node: Node) -> None:
+        name_node = node.child_by_field_name("name")
+        if node.type == "index_signature" or (
+            name_node is not None and name_node.type == "computed_property_name"
+        ):
+            owner.opaque = True  # any name may be there
+        if name_node is None or node.type == "index_signature":
+            return
+        name, line = self._name(name_node).strip("'\""), name_node.start_point[0] + 1
+        parameters = node.child_by_field_name("parameters")
+        if node.type in ("method_definition", "method_signature", "abstract_method_signature"):
+            tokens = {child.type for child in node.children}
+            kind = (
+                "property" if tokens & {"get", "set"} else "staticmethod" if "static" in tokens else "method"
+            )
+            gives = self._said(node.child_by_field_name("return_type"))
+            end = parameters.end_point[0] + 1 if parameters is not None else line
+            known = owner.methods.get(name)
+            if known is not None:
+                known.count += kind != "property"  # a getter and its setter are one
+                known.gives = known.gives or gives
+                return
+            signature = self._signature(parameters) if "?" not in tokens else None
+            owner.methods[name] = _Bound(kind, line, end, signature, gives=gives)
+            if name == "constructor" and parameters is not None:
+                self._parameter_properties(owner, parameters)
+        else:
+            owner.attributes.add(name)
+            declared = node.child_by_field_name("type")
+            gives = (
+                self._said(declared)
+                if declared is not None
+                else self._made(node.child_by_field_name("value"))
+            )
+            if node.child_by_field_name("type") is not None or gives:
+                owner.declared[name] = gives
+
+    def _parameter_properties(self, owner: _Class, parameters: Node) -> None:
+        for node in parameters.named_children:
+            pattern = node.child_by_field_name("pattern")
+            marks = {"accessibility_modifier", "override_modifier", "readonly"}
+            if pattern is not None and any(child.type in marks for child in node.children):
+                owner.attributes.add(self._name(pattern))
+                owner.declared[self._name(pattern)] = self._said(node.child_by_field_name("type"))
+
+    def _assignment(self, node: Node, scope: _Scope) -> None:
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if left is not None and left.type == "member_expression" and scope.owner is not None:
+            receiver, part = left.child_by_field_name("object"), left.child_by_field_name("property")
+            if receiver is not None and part is not None and receiver.type == "this":
+                name = self._name(part)
+                scope.owner.attributes.add(name)
+                scope.owner.assigned.setdefault(name, set()).add(self._made(right))
+        self._push(right, scope)
+        self._push(left, scope)
+
+    def _said(self, annotation: Node | None) -> str:
+        """The one class that an annotation names, `~C` for a promise of it, "" where it names none or several."""
+        if annotation is None or annotation.end_byte - annotation.start_byte > _MAX_TYPE:
+            return ""
+        text = "".join(self._name(annotation).split()).lstrip(":").removeprefix("readonly")
+        parts = [part for part in text.split("|") if part not in ("null", "undefined")]
+        found = _TYPE.match(parts[0]) if len(parts) == 1 else None
+        if found is None:
+            return ""
+        if found[1] in ("Promise", "PromiseLike"):
+            inner = _TYPE.match((found[2] or "<>")[1:-1])
+            return f"~{inner[1]}" if inner is not None else ""
+        return found[1]
+
+    def _made(self, node: Node | None) -> str:
+        """The type of `new C()` and `x as C`; `f()` for a call, `~f()` for an awaited one."""
+        if node is None:
+            return ""
+        if node.type in ("as_expression", "satisfies_expression") and len(node.named_children) == 2:
+            return self._said(node.named_children[1])
+        waited = node.type == "await_expression"
+        if waited and node.named_children:
+            node = node.named_children[0]
+        called = node.child_by_field_name("constructor" if node.type == "new_expression" else "function")
+        if called is None or called.end_byte - called.start_byte > _MAX_TYPE:
+            return ""
+        dotted = self._name(called)
+        if not _DOTTED.match(dotted):
+            return ""
+        return dotted if node.type == "new_expression" and not waited else f"{'~' * waited}{dotted}()"
+
+    def is_of_module(self, gives: str, scope: _Scope | None) -> bool:
+        """Whether a type's first name means the one at module level: local classes have no facts."""
+        first = gives.lstrip("~").split(".", 1)[0].split("(", 1)[0]
+        while scope is not None and scope is not self.module:
+            if first in scope.names:
+                return False
+            scope = scope.parent
+        return first in self.module.names
 
     def _enum(self, node: Node, scope: _Scope) -> None:
         name_node, body = node.child_by_field_name("name"), node.child_by_field_name("body")
@@ -402,6 +570,10 @@ class _Walk:
             return
         if name.type != "identifier" or value is None or value.type not in _VALUES_WITH_SCOPE:
             self._bind_pattern(name, scope)
+            if name.type == "identifier":
+                bound = scope.names[self._name(name)]
+                bound.gives = self._said(annotation) if annotation is not None else self._made(value)
+                bound.said_in = scope
             self._push(value, scope)
             self._push(annotation, scope)
             return
@@ -412,7 +584,9 @@ class _Walk:
         constant = constant and node.parent is not None and node.parent.children[0].type == "const"
         known = constant and annotation is None
         signature = self._signature(parameters) if known else None
-        self._bind(scope, self._name(name), _Bound("function", line, end, signature))
+        gives = self._said(value.child_by_field_name("return_type")) if known else ""
+        bound = _Bound("function", line, end, signature, gives=gives, said_in=scope)
+        self._bind(scope, self._name(name), bound)
         self._push(annotation, scope)
         self._function(value, scope, self._name(name))
 
@@ -420,6 +594,9 @@ class _Walk:
         pattern = node.child_by_field_name("pattern") or node.child_by_field_name("name")
         if pattern is not None:
             self._bind_pattern(pattern, scope)
+            if pattern.type == "identifier":
+                bound = scope.names[self._name(pattern)]
+                bound.gives, bound.said_in = self._said(node.child_by_field_name("type")), scope
         self._push_children(node, scope, but=pattern)
 
     def _for_in(self, node: Node, scope: _Scope) -> None:
@@ -576,6 +753,11 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
     expected = _expected_error_lines(walk.source)
     for seen in walk.seen:
         guards = Guard.ALL if seen.line in expected else Guard.NONE
+        if seen.name == "this":
+            use = _use_of_this(seen, guards)
+            if use is not None:
+                uses.add(use)
+            continue
         bound, home = _home(seen)
         if bound is None:
             key = (seen.name, seen.scope.name)
@@ -601,6 +783,7 @@ def _resolve(walk: _Walk, has_error: bool, generated: bool) -> FileFacts:
         imports=tuple(walk.imports),
         stars=tuple(walk.stars),
         exports=tuple(sorted(walk.exports)),
+        classes=_classes(walk),
         loose=tuple(sorted(loose.values(), key=lambda name: (name.line, name.name, name.enclosing))),
         uses=tuple(sorted(uses, key=lambda use: (use.line, use))),
         bound=tuple(sorted(walk.bound)),
@@ -632,10 +815,43 @@ def _use(walk: _Walk, seen: _Seen, bound: _Bound, home: _Scope | None, guards: i
         if not fact.module.startswith(".") or (not seen.chain and argc == NO_CALL):
             return None
         return Use(bound.source, seen.chain, seen.line, seen.scope.name, guards, argc, (), spread)
+    if home is walk.module and bound.kind == "class" and seen.chain and bound.count == 1:
+        target = f"{seen.name}.{seen.chain}"
+        return Use(LOCAL, target, seen.line, seen.scope.name, guards, argc, (), spread)
+    if seen.chain and bound.gives and bound.count == 1 and bound.kind == "variable":
+        if seen.chain.count(".") > _MAX_STEPS or not walk.is_of_module(bound.gives, bound.said_in):
+            return None
+        return Use(TYPED, f"{bound.gives}:{seen.chain}", seen.line, seen.scope.name, guards, argc, (), spread)
     is_local_function = home is walk.module and bound.kind == "function" and not seen.chain
     if argc != NO_CALL and is_local_function:
         return Use(LOCAL, seen.name, seen.line, seen.scope.name, guards, argc, (), spread)
     return None
+
+
+def _use_of_this(seen: _Seen, guards: int) -> Use | None:
+    """A member of `this` that the class itself does not have, or any call or member of one of its fields."""
+    owner, (argc, spread) = seen.scope.owner, seen.shape
+    first, _, rest = seen.chain.partition(".")
+    if owner is None or not first or rest.count(".") >= _MAX_STEPS:
+        return None
+    has = first in owner.attributes or first in owner.methods
+    if has and not (owner.field_type(first) if rest else argc != NO_CALL):
+        return None
+    return Use(SELF, f"{owner.name}.{seen.chain}", seen.line, seen.scope.name, guards, argc, (), spread)
+
+
+def _classes(walk: _Walk) -> tuple[ClassFact, ...]:
+    rows = []
+    for owner in walk.classes:
+        methods = tuple(_binding(name, bound) for name, bound in sorted(owner.methods.items()))
+        names = sorted(owner.declared.keys() | owner.assigned.keys() | owner.methods.keys())
+        fields = [(name, gives) for name in names if (gives := owner.field_type(name))]
+        fields = [(name, gives) for name, gives in fields if walk.is_of_module(gives, walk.module)]
+        attributes = tuple(sorted(owner.attributes - owner.methods.keys()))
+        rows.append(
+            ClassFact(owner.name, owner.line, owner.bases, owner.opaque, methods, attributes, tuple(fields))
+        )
+    return tuple(sorted(rows, key=lambda row: (row.line, row.name)))
 
 
 def _binding(name: str, bound: _Bound) -> Binding:
@@ -648,4 +864,5 @@ def _binding(name: str, bound: _Bound) -> Binding:
         bound.signature if once else None,
         not once,
         bound.source if once else -1,
+        bound.gives if once else "",
     )

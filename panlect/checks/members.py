@@ -1,4 +1,4 @@
-"""Members of Python classes: what a class has through all its bases, and which class a written type names.
+"""Members of classes: what a class has through all its bases, and which class a written type names.
 
 A member is called missing only where every class above is in the repository and none of them can grow names.
 """
@@ -34,7 +34,10 @@ class Members:
         names: Callable[[str], Mapping[str, Binding]],
         lookup: Callable[[str, str], Lookup],
         imported: Callable[[ImportFact, str], Lookup],
+        *,
+        with_builtins: bool = True,
     ) -> None:
+        self._with_builtins = with_builtins
         self._files, self._names, self._lookup, self._imported = files, names, lookup, imported
         self._attributes: dict[tuple[str, str, str], Lookup] = {}
         self._children: dict[str, list[Owner]] | None = None
@@ -45,7 +48,7 @@ class Members:
     def named(self, path: str, name: str) -> Owner | None:
         """The class that a file defines once under this name."""
         binding = self._names(path).get(name)
-        if binding is None or binding.kind != "class" or binding.multiple:
+        if binding is None or binding.kind not in ("class", "type") or binding.multiple:
             return None
         fact = next((fact for fact in self._files[path].classes if fact.name == name), None)
         return Owner(path, fact) if fact is not None else None
@@ -133,7 +136,7 @@ class Members:
         above = self.base(owner.path, base)
         if above is not None:
             return self.attribute(above, name)
-        builtin = getattr(builtins, base, None) if base.isidentifier() else None
+        builtin = getattr(builtins, base, None) if self._with_builtins and base.isidentifier() else None
         if isinstance(builtin, type) and base not in self._names(owner.path):
             return ELSEWHERE if hasattr(builtin, name) else nothing
         return UNKNOWN
