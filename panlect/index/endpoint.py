@@ -14,6 +14,7 @@ import numpy as np
 from panlect.egress import Egress, spelt
 from panlect.errors import ConfigurationError, EmbeddingError
 from panlect.index.models import ENDPOINT, Endpoint, ModelSpec, key_of
+from panlect.llm.outgoing import clean
 from panlect.outgoing import blocking_client
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class EndpointEmbedder:
         """As the protocol says. Raises EmbeddingError when the server does not answer with such vectors."""
         prompt = self._spec.query_prompt if query else self._spec.document_prompt
         batches = [
-            [f"{prompt}{text}" for text in texts[at : at + _BATCH]] for at in range(0, len(texts), _BATCH)
+            [f"{prompt}{clean(text).text}" for text in texts[at : at + _BATCH]]
+            for at in range(0, len(texts), _BATCH)
         ]
         if not batches:
             return np.zeros((0, self.dimension), dtype=np.float32)

@@ -16,6 +16,7 @@ from panlect.code.packed import Meta, meta_of
 from panlect.git.tree import SUBMODULE, SYMLINK, TreeEntry
 from panlect.index.analyse import AnalysisRun
 from panlect.index.snapshot import AnalysisSource, BlobKey, blob_key, is_analysable
+from panlect.llm.outgoing import may_leave
 
 NOT_ANALYSED = "not analysed yet"
 _AT_ONCE = 5000
@@ -91,6 +92,8 @@ def why_not_analysed(entry: TreeEntry) -> str:
         return "missing or corrupt object"
     if is_analysable(entry):
         return ""
+    if not may_leave(entry.path):
+        return "named as a file of secrets"
     kind = kind_of(entry.path)
     return {"binary": "binary by name", "lock": "lock file"}.get(
         kind, "data too large" if kind == "data" else "too large"

@@ -30,6 +30,7 @@ from panlect.code.packed import (
 )
 from panlect.code.parse import MAX_BYTES
 from panlect.git.tree import TreeEntry
+from panlect.llm.outgoing import may_leave
 
 if TYPE_CHECKING:
     from panlect.code.analysis import Chunk
@@ -77,8 +78,10 @@ def blob_key(entry: TreeEntry) -> BlobKey:
 
 
 def is_analysable(entry: TreeEntry) -> bool:
-    """Whether an entry is read at all: a regular file of bounded size that is no binary and no lock file."""
-    if not entry.is_regular or not 0 <= entry.size <= MAX_BYTES:
+    """Whether an entry is read at all: a regular file of bounded size that is no binary, no lock file, and not named
+    as a file of secrets is. What is not read is in no index, no answer and no request to a model.
+    """
+    if not entry.is_regular or not 0 <= entry.size <= MAX_BYTES or not may_leave(entry.path):
         return False
     kind = kind_of(entry.path)
     return kind not in ("binary", "lock") and not (kind == "data" and entry.size > _MAX_DATA_BYTES)

@@ -6,8 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from fnmatch import translate
 from typing import Any
 
 from panlect.hidden import without_hidden
@@ -36,6 +35,17 @@ _SECRET_NAMES = (
     "*.secret", "*.secrets", "*-secrets.y*ml", "*.secrets.y*ml", "master.key", "service-account*.json",
     "*service_account*.json", "auth.json", "htpasswd", "wallet.dat",
 )  # fmt: skip
+# Every file of every tree is asked: the patterns are parted so that most names take four looks and no regex.
+_EXACT = frozenset(name for name in _SECRET_NAMES if "*" not in name)
+_ENDS = tuple(name[1:] for name in _SECRET_NAMES if name.startswith("*") and "*" not in name[1:])
+_BEGINS = tuple(name[:-1] for name in _SECRET_NAMES if name.endswith("*") and "*" not in name[:-1])
+_INSIDE = [
+    n
+    for n in _SECRET_NAMES
+    if ("*" in n and not n.startswith("*") and not n.endswith("*")) or n.count("*") > 1
+]
+_OTHER = re.compile("|".join(map(translate, _INSIDE)))
+_TOLD_BY = ("secret", "service", "credential", "tfstate", "tfvars")  # one of these is in each of the others
 _SAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults")
 _SECRET_FOLDERS = frozenset((".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure"))
 
@@ -115,12 +125,12 @@ def cleaned_lines(lines: Sequence[str]) -> list[str]:
 
 def may_leave(path: str) -> bool:
     """Whether a file's content may be shown to a model: false for what is named as a file of secrets is."""
-    pure = PurePosixPath(path.lower())
-    if _SECRET_FOLDERS.intersection(pure.parts[:-1]):
+    folders, _, name = path.lower().rpartition("/")
+    if folders and "." in folders and not _SECRET_FOLDERS.isdisjoint(folders.split("/")):
         return False
-    if pure.name in _SAMPLES:
-        return True
-    return not any(fnmatchcase(pure.name, pattern) for pattern in _SECRET_NAMES)
+    if name in _EXACT or name.endswith(_ENDS) or name.startswith(_BEGINS):
+        return name in _SAMPLES
+    return not (any(word in name for word in _TOLD_BY) and _OTHER.match(name))
 
 
 def _is_code(assigned: str) -> bool:
