@@ -275,9 +275,13 @@ def _parameters(lines: list[str], target: Target) -> tuple[str, int, int] | None
     """The whole text, and where the parameter list of the definition begins and ends in it."""
     text = "\n".join(lines)
     at = sum(len(line) + 1 for line in lines[: target.definition.start_line - 1])
-    named = re.compile(
-        rf"(?<![\w$.@]){re.escape(target.definition.name)}\s*(?:\[[^\]\n]*\]|<[^>\n]*>)?\s*\("
-    ).search(text, at)
+    end_of = at + sum(
+        len(line) + 1 for line in lines[target.definition.start_line - 1 : target.definition.end_line]
+    )
+    between = (
+        r"\s*(?::[^=\n]+)?(?:=\s*(?:async\s*)?)?(?:\[[^\]\n]*\]|<[^>\n]*>)?\s*\("  # also `f = async <T>(`
+    )
+    named = re.compile(rf"(?<![\w$.@]){re.escape(target.definition.name)}{between}").search(text, at, end_of)
     if named is None:
         return None
     depth, begun = 1, named.end()

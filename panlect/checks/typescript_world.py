@@ -278,7 +278,7 @@ class TypeScriptWorld:
         export = self._exported(module).get(name)
         if export is not None:
             return self._export(module, facts, export, hops)
-        if not facts.exports and not facts.stars:
+        if not facts.exports and not facts.stars and not facts.imports:
             return UNKNOWN  # a script or a file of declarations: what it gives is no export
         unknown = False
         for star in facts.stars if name != "default" else ():

@@ -83,3 +83,10 @@ def test_a_member_of_an_interface_is_missed(review):
     use = "import { Store } from './store'\nexport function f(store: Store) {\n  return store.get('a')\n}\n"
     (found,) = review({"store.ts": store, "use.ts": use}, {"store.ts": store.replace("get", "read")})
     assert (found.check, found.path, found.start_line) == ("member-missing", "store.ts", 2)
+
+
+def test_the_last_export_of_a_module_is_missed_too(review):
+    store = "import { join } from 'path'\nexport const root = join('a', 'b')\n"
+    use = "import { root } from './store'\nexport const here = root\n"
+    found = review({"store.ts": store, "use.ts": use}, {"store.ts": store.replace("export ", "")})
+    assert [one.check for one in found] == ["import-missing"]
