@@ -24,7 +24,7 @@ from panlect.index.build import build_snapshot
 from panlect.index.cache import BlobCache
 from panlect.index.snapshot import Snapshot
 from panlect.review.report import finding_json
-from panlect.review.select import select
+from panlect.review.select import UNLIMITED, select
 from panlect.review.verify import verify
 
 
@@ -108,7 +108,7 @@ def review(repository: Repository, before: Snapshot, after: Snapshot, subject: s
     candidates = run_checks(change, before, after)
     took = (time.perf_counter() - began) * 1000
     proved = verify(candidates, change, before, after)
-    chosen = select(proved.candidates, change)
+    chosen = select(proved.candidates, change, UNLIMITED)
     return Reviewed(after.commit, subject, chosen.findings, len(proved.suppressed), took)
 
 
