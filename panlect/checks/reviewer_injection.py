@@ -62,6 +62,7 @@ _ABOUT_ATTACKS = re.compile(
     r"|detect|e\.g\.|for example|such as"
 )
 _PATTERN = re.compile(r"\(\?[:i=!<]|\\[sbwd][+*{|)]|\\b")
+_MATCHES = re.compile(r"(?i)\bre\.compile\(|regex|\bRegExp\(|MustCompile\(")  # code that looks for such text
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|<!--|--|;|%)")
 _TO_MODEL_FILE = re.compile(
     r"(?i)(?:^|/)(?:prompts?|\.cursor|\.github/(?:instructions|prompts|agents)|skills?|agents?)(?:/|\Z)"
@@ -106,7 +107,12 @@ def _addressed(text: AddedText) -> Iterator[int]:
         before = " ".join(text.line(n) for n in range(number - 3, number))
         below = " ".join(text.line(n).strip(" \t#/*<>!-") for n in around if n >= number)
         below = below[max(0, worth.start() - 200) :][:_MAX_SENTENCE]
-        if _ABOUT_ATTACKS.search(f"{before} {line}") or _speaks_for(text.path, below):
+        after = " ".join(text.line(n) for n in range(number + 1, number + 4))
+        if (
+            _MATCHES.search(f"{before} {after}")
+            or _ABOUT_ATTACKS.search(f"{before} {line}")
+            or _speaks_for(text.path, below)
+        ):
             continue
         if _orders(below):
             yield number
