@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from panlect.finding import Evidence, Finding, Severity, Side, Verdict, VerdictKind
-from panlect.redact import redact
+from panlect.redact import masked, redact
 from panlect.review.summary import summarise
 
 Lines = Callable[[str, Side], list[str]]  # the lines of a path at one revision
@@ -78,7 +78,8 @@ def _print_frame(console: Console, anchor: Evidence, lines: list[str]) -> None:
     width = len(str(last))
     _say(console, (f"  {' ' * width} |", "blue"))
     for number in range(first, last + 1):
-        text = printable(lines[number - 1].expandtabs(_TAB))
+        # A log of CI is read by many: what the finding masks is masked in its frame too.
+        text = printable(masked(lines[number - 1]).expandtabs(_TAB))
         inside = anchor.start_line <= number <= anchor.end_line
         _say(console, (f"  {number:>{width}} | ", "blue"), (text, "" if inside else "dim"))
         if inside and anchor.start_line == anchor.end_line:

@@ -45,6 +45,15 @@ def test_other_evidence_is_named_below(words: Any) -> None:
     assert "  also retry.py:5  capture(order)" in said
 
 
+def test_a_credential_is_masked_in_its_frame(words: Any) -> None:
+    token = "ghp_" + "a1B2" * 9
+    said = shown(
+        words, lines=["x = 1", f'token = "{token}"'], findings=(words.finding(start_line=2, end_line=2),)
+    )
+    assert token not in said
+    assert '  2 | token = "[SECRET:github-token]#' in said
+
+
 @pytest.mark.parametrize("start", [1, 6, 7, 10_000])
 def test_an_anchor_at_or_past_the_end_of_its_file_is_no_error(words: Any, start: int) -> None:
     assert f"pay.py:{start}" in shown(words, findings=(words.finding(start_line=start, end_line=start + 3),))
