@@ -67,6 +67,7 @@ def edge(services: Services) -> FastAPI:
     app.include_router(api.router)
     app.include_router(indexes.router)
     app.include_router(reviews.router)
+    app.include_router(reviews.verdicts)
     app.include_router(models.router)
     app.include_router(models_page.router)
     app.include_router(summaries.router)

@@ -10,10 +10,13 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from panlect.ledger import trace
 from panlect.ledger.coverage import find_review
 from panlect.review.report import review_json
+from panlect.review.summary import confidence
+from panlect.review.verdict import conclusion, policy_of, title
 from serve.auth import Reader, services
-from serve.schemas import ReviewRow, Step
+from serve.schemas import HeadVerdict, ReviewRow, Step
 
 router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
+verdicts = APIRouter(prefix="/api/v1", tags=["reviews"])
 MODE = "lexical+graph"
 
 
@@ -65,3 +68,36 @@ async def read_trace(request: Request, who: Reader, review_id: UUID) -> list[Ste
     if not steps:
         raise HTTPException(404, "There is no such review.")
     return [Step.model_validate(step) for step in steps]
+
+
+@verdicts.get("/verdict")
+async def verdict_of_commit(
+    request: Request,
+    who: Reader,
+    repo: Annotated[str, Query(min_length=1, max_length=300, description="Full name, or id")],
+    sha: Annotated[str, Query(pattern="^[0-9a-f]{40}$|^[0-9a-f]{64}$", description="The whole commit id")],
+) -> HeadVerdict:
+    """The verdict of one commit, for gates: never of another one, and RUNNING until it is stored."""
+    async with services(request).db.organisation(who.organisation_id) as connection:
+        known = await trace.find_verdict(connection, who.organisation_id, repo, sha)
+        if known is None:
+            raise HTTPException(404, "This repository is not connected.")
+        review_id = known["review_id"]
+        stored = await find_review(connection, who.organisation_id, review_id) if review_id else None
+    if stored is None:
+        if not known["running"]:
+            raise HTTPException(404, "Nothing is known of this commit: no review of it was asked for.")
+        return HeadVerdict(repository=known["repository"], sha=sha, verdict="RUNNING", title="Running")
+    judged = stored.verdict
+    return HeadVerdict(
+        repository=known["repository"],
+        sha=sha,
+        verdict=judged.kind.value,
+        title=title(judged),
+        conclusion=conclusion(judged, policy_of(known)).value,
+        confidence=confidence(judged).score,
+        reasons=list(confidence(judged).reasons),
+        findings=len(judged.findings),
+        review_id=stored.id,
+        posted=stored.posted,
+    )

@@ -307,3 +307,20 @@ class BudgetState(BaseModel):
     settled_microusd: int
     reserved_microusd: int
     gone_at: datetime | None = Field(description="When it is spent at the present pace")
+
+
+class HeadVerdict(BaseModel):
+    """What is known of one commit. `conclusion` is what the check says, null while it is RUNNING."""
+
+    repository: str
+    sha: str
+    verdict: str = Field(description="REVIEWED, PARTIAL, SKIPPED, FAILED, SUPERSEDED, or RUNNING")
+    title: str
+    conclusion: str | None = Field(
+        None, description="success, neutral, failure, cancelled or action_required"
+    )
+    confidence: int | None = Field(None, description="0 (do not merge) to 5; null where nothing was judged")
+    reasons: list[str] = []
+    findings: int = 0
+    review_id: UUID | None = None
+    posted: bool = Field(False, description="Whether the code host shows it")

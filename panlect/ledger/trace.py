@@ -37,6 +37,17 @@ async def find_review_row(
     return rows[0] if rows else None
 
 
+async def find_verdict(
+    connection: AsyncConnection[Any], organisation_id: UUID, repository: str, sha: str
+) -> Row | None:
+    """What is known of one commit: `review_id` when a verdict is stored, `running` when one is under way, the policy of
+    its check. None when there is no such repository.
+    """
+    values = {"organisation_id": organisation_id, "repository": repository, "sha": sha}
+    rows = await _rows(connection, "trace.find_verdict", values)
+    return rows[0] if rows else None
+
+
 async def list_steps(connection: AsyncConnection[Any], organisation_id: UUID, review_id: UUID) -> list[Row]:
     """The steps of a review's run and of its publish run, oldest first."""
     values = {"organisation_id": organisation_id, "review_id": review_id}

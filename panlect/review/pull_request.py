@@ -15,7 +15,7 @@ from panlect.context.told import SummaryItem, told_of
 from panlect.db.pool import Database
 from panlect.db.sql import query
 from panlect.errors import ForgeError, ForgeUnavailableError, GitError, PanlectError, StaleHeadError
-from panlect.finding import Severity, Verdict
+from panlect.finding import Verdict
 from panlect.forge.connections import Connections
 from panlect.git.mirror import pull_ref
 from panlect.git.repository import Repository
@@ -33,7 +33,7 @@ from panlect.queue import wake_run
 from panlect.review.post import Target, publish
 from panlect.review.render import marker
 from panlect.review.run import Subject, review
-from panlect.review.verdict import Policy
+from panlect.review.verdict import policy_of
 from panlect.search.who import BlastRadius, reach_in_organisation
 
 _LOG = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ async def publish_review(shop: Workshop, lease: Lease) -> None:
     steps = PostgresSteps(shop.db, lease)
     try:
         async with shop.connections.client(lease.run.organisation_id, repository["connection_id"]) as client:
-            posted, check = await publish(client, target, stored.verdict, _policy(repository), steps)
+            posted, check = await publish(client, target, stored.verdict, policy_of(repository), steps)
     except StaleHeadError as error:
         await mark_not_posted(shop.db, lease, "superseded", error.what)
         return
@@ -224,14 +224,6 @@ async def _keep_head(
         await asyncio.to_thread(kept)
     except (PanlectError, Error) as error:
         _LOG.warning("The head %s was not kept: %s", head_sha[:8], error)
-
-
-def _policy(repository: Mapping[str, Any]) -> Policy:
-    return Policy(
-        repository["blocking"],
-        Severity(repository["threshold"]),
-        frozenset(repository["allowed_skip_reasons"]),
-    )
 
 
 def _count(metrics: Metrics, verdict: Verdict) -> None:

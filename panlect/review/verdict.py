@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from panlect.finding import Coverage, Depth, Finding, Severity, Suppressed, Verdict, VerdictKind
 from panlect.forge.types import Conclusion
@@ -18,6 +20,15 @@ class Policy:
     blocking: bool = False
     threshold: Severity = Severity.P1
     allowed_skip_reasons: frozenset[str] = field(default_factory=frozenset)
+
+
+def policy_of(repository: Mapping[str, Any]) -> Policy:
+    """The policy in a repository's row."""
+    return Policy(
+        repository["blocking"],
+        Severity(repository["threshold"]),
+        frozenset(repository["allowed_skip_reasons"]),
+    )
 
 
 def verdict(

@@ -161,3 +161,35 @@ async def test_a_cookie_alone_may_not_change_anything_from_another_site(
     asked = {"base_url": "https://host.example", "full_name": "acme/shop", "token": "12345678"}
     answer = await client.post("/api/v1/repositories", json=asked, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (401, "This form came from another site.")
+
+
+async def test_the_verdict_of_a_commit_is_that_commits_alone(
+    client: httpx2.AsyncClient, token: str, place: Any, administrator_url: str
+) -> None:
+    head, other = "a" * 40, "b" * 40
+    with psycopg.connect(administrator_url, autocommit=True) as connection:
+        values = {"o": DEFAULT_ORGANISATION, "r": place.repository_id, "p": place.pull_request_id, "h": head}
+        run = connection.execute(
+            "insert into panlect.run (organisation_id, kind, cause, repository_id, pull_request_id, head_sha)"
+            " values (%(o)s, 'review', 'test', %(r)s, %(p)s, %(h)s) returning id",
+            values,
+        ).fetchone()
+        assert run is not None
+
+        async def asked(sha: str, repo: str = "acme/shop") -> httpx2.Response:
+            return await client.get(f"/api/v1/verdict?repo={repo}&sha={sha}", headers=bearer(token))
+
+        assert (await asked(head)).json()["verdict"] == "RUNNING"
+        assert (await asked(head)).json()["conclusion"] is None
+        assert (await asked(other)).status_code == 404
+        assert (await asked(head, "acme/nothing")).status_code == 404
+        assert (await asked(head[:8])).status_code == 422
+        connection.execute(
+            "insert into panlect.review (organisation_id, repository_id, pull_request_id, run_id, head_sha, base_sha,"
+            " cause, verdict, reason, model) values (%(o)s, %(r)s, %(p)s, %(n)s, %(h)s, 'base', 'test', 'PARTIAL',"
+            " '1 of 2 hunks read', 'none')",
+            {**values, "n": run[0]},
+        )
+        said = (await asked(head, str(place.repository_id))).json()
+    assert (said["verdict"], said["conclusion"], said["posted"]) == ("PARTIAL", "neutral", False)
+    assert (await asked(other)).status_code == 404

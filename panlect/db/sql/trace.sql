@@ -21,6 +21,18 @@ join pull_request p on p.id = v.pull_request_id
 join repository r on r.id = v.repository_id
 where v.organisation_id = %(organisation_id)s and v.id = %(review_id)s
 
+-- name: find_verdict
+-- What is known of one commit of a repository, which is named by its id or its full name: the newest stored review, and
+-- whether one is under way. No row: no such repository.
+select r.full_name as repository, r.blocking, r.threshold, o.allowed_skip_reasons,
+       (select v.id from review v where v.organisation_id = r.organisation_id and v.repository_id = r.id
+          and v.head_sha = %(sha)s order by v.created_at desc, v.id limit 1) as review_id,
+       exists (select from run n where n.organisation_id = r.organisation_id and n.repository_id = r.id
+          and n.kind = 'review' and n.head_sha = %(sha)s and n.status in ('queued', 'running')) as running
+from repository r join organisation o on o.id = r.organisation_id
+where r.organisation_id = %(organisation_id)s and (r.full_name = %(repository)s or r.id::text = %(repository)s)
+order by r.created_at limit 1
+
 -- name: list_steps
 -- Both runs that a review consists of: the reviewing and the publishing.
 select n.kind as run_kind, s.name, s.state, s.attempts, s.ms, s.error, s.finished_at
