@@ -32,6 +32,7 @@ from panlect.errors import PanlectError
 from panlect.ledger.leases import Heartbeat
 from panlect.ledger.runs import Lease, RunStatus, find_run
 from panlect.llm.chat import Caller, Models
+from panlect.llm.nobody import Nobody
 from panlect.settings import load
 from panlect.summaries.hosted import Studio, queue_summaries, summarize_commit
 from panlect.summaries.run import Ask
@@ -71,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 async def _summarize_all(wanted: Wanted, in_flight: int) -> int:
     """Each repository as a run of its own, worked on here, one after the other."""
     join_cluster()
-    services = await wiring.opened(load(), gateway=RemoteGateway())
+    gateway = RemoteGateway()
+    if not gateway.is_there():
+        print("model: none. No gateway runs in this cluster; the code speaks for itself.", file=sys.stderr)
+    services = await wiring.opened(load(), gateway=gateway if gateway.is_there() else Nobody())
     studio = replace(studio_of(services), in_flight=in_flight, ask_with=_ask, group=GROUP)
     try:
         organisation_id, repositories = await connected(services, wanted)

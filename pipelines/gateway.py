@@ -25,6 +25,14 @@ class RemoteGateway:
     def __init__(self) -> None:
         self._found: DeploymentHandle[Any] | None = None
 
+    def is_there(self) -> bool:
+        """Whether this cluster runs a gateway at all."""
+        try:
+            self._handle()
+        except ModelUnavailableError:
+            return False
+        return True
+
     async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
         """As `Models` says."""
         answer: Answer = await _said(self._handle().chat.remote(request, caller))
