@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The interpreter of this process: a job on this cluster has the same image, or the same machine.
 ENTRYPOINT = f"{shlex.quote(sys.executable)} -m jobs.index_repo"
+_SUBMIT_WAITS_S = (1.0, 2.0, 4.0, 8.0, 0.0)  # after each refusal
 _POLL_S = 0.5
 _RUNNING = ("PENDING", "RUNNING")
 Wanted = Callable[[], Awaitable[None]]
@@ -79,16 +80,24 @@ def _client() -> JobSubmissionClient:
 
 
 def _submit(client: JobSubmissionClient, run_id: UUID, lease: UUID, submission_id: str) -> None:
-    try:
-        client.submit_job(
-            entrypoint=f"{ENTRYPOINT} --run {run_id} --lease {lease}",
-            submission_id=submission_id,
-            metadata={"run": str(run_id)},
-        )
-    except RuntimeError as error:
-        # A repeated id is answered with a plain 500: it is our job when it can be found.
-        if submission_id not in {one.submission_id for one in client.list_jobs()}:
-            raise PanlectError("Ray refused the index job.", why=str(error)[:300]) from error
+    for wait_s in _SUBMIT_WAITS_S:
+        try:
+            client.submit_job(
+                entrypoint=f"{ENTRYPOINT} --run {run_id} --lease {lease}",
+                submission_id=submission_id,
+                metadata={"run": str(run_id)},
+            )
+        except RuntimeError as error:
+            # A repeated id is answered with a plain 500: it is our job when it can be found. So is a cluster whose job
+            # agent has not started yet, which on a busy machine takes longer than everything else.
+            if submission_id in {one.submission_id for one in client.list_jobs()}:
+                return
+            refused = error
+            time.sleep(wait_s)
+        else:
+            return
+    said = str(refused).splitlines()[0][:200] if str(refused) else type(refused).__name__
+    raise PanlectError(f"Ray refused the index job: {said}", fix="See the Ray dashboard.") from refused
 
 
 def _status(client: JobSubmissionClient, submission_id: str) -> str:

@@ -25,14 +25,15 @@ class Client:
 
     states: list[str] = field(default_factory=lambda: ["PENDING", "RUNNING", "SUCCEEDED"])
     others: list[list[str]] = field(default_factory=lambda: [[]])
-    refuses: bool = False
+    refuses: int = 0  # so many times
     submitted: list[dict[str, Any]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
 
     def submit_job(self, **given: Any) -> None:
         self.submitted.append(given)
         if self.refuses:
-            raise RuntimeError("500")
+            self.refuses -= 1
+            raise RuntimeError("500: no agent yet")
 
     def get_job_status(self, _: str) -> Any:
         return SimpleNamespace(value=self.states.pop(0) if len(self.states) > 1 else self.states[0])
@@ -69,6 +70,7 @@ async def submit(
 ) -> str:
     monkeypatch.setattr(ray_jobs, "_client", lambda: client)
     monkeypatch.setattr(ray_jobs, "_POLL_S", 0.0)
+    monkeypatch.setattr(ray_jobs, "_SUBMIT_WAITS_S", (0.0, 0.0, 0.0))
     return await ray_jobs.submit(RUN, 2, lease, limit=2, timeout_s=timeout_s, wanted=still)
 
 
@@ -87,12 +89,12 @@ async def test_no_more_jobs_run_at_a_time_than_may(monkeypatch: pytest.MonkeyPat
 
 
 async def test_the_same_lease_attaches_to_the_job_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await submit(monkeypatch, Client(refuses=True, others=[[ID]])) == ID
+    assert await submit(monkeypatch, Client(refuses=99, others=[[ID]])) == ID
 
 
 async def test_a_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PanlectError, match="refused"):
-        await submit(monkeypatch, Client(refuses=True))
+        await submit(monkeypatch, Client(refuses=99))
 
 
 async def test_a_failed_job_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,3 +143,11 @@ async def test_a_job_that_a_killed_worker_left_behind_is_ended_first(monkeypatch
     assert await submit(monkeypatch, client, lease=NEXT_LEASE) == NEXT_ID
     assert client.stopped == [ID]  # once, and nobody else's
     assert len(client.others) == 1, "waited for until it was gone"
+
+
+async def test_a_cluster_that_is_not_ready_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(refuses=2)
+    assert await submit(monkeypatch, client) == ID
+    assert len(client.submitted) == 3
+    with pytest.raises(PanlectError, match="Ray refused the index job: 500: no agent yet"):
+        await submit(monkeypatch, Client(refuses=99))
