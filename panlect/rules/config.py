@@ -21,12 +21,12 @@ from panlect.rules.globs import path_matches, word_matches
 
 FILE = "panlect.toml"
 MAX_BYTES = 64 * 1024
-_MAX_LIST = 500
+_MAX_LIST = 200
 _MAX_DOTS = 200  # keys are parsed in the square of their parts
 _DEFAULT = "default"
 
 T = TypeVar("T")
-Glob = Annotated[str, Field(min_length=1, max_length=500)]
+Glob = Annotated[str, Field(min_length=1, max_length=300)]
 Globs = Annotated[tuple[Glob, ...], Field(max_length=_MAX_LIST)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -254,7 +254,7 @@ class Effective:
 
 def effective(config: RepositoryConfig, path: str) -> Effective:
     """The settings of `path`, each with its source: the default, a section, or the deepest directory that has it."""
-    said = "min_severity" in config.review.model_fields_set
+    said = config.review.min_severity is not STANDARD.review.min_severity
     least = Sourced(config.review.min_severity, f"{FILE} [review]" if said else _DEFAULT)
     checks = {name: Sourced(mode, f"{FILE} [checks]") for name, mode in config.checks.items()}
     for one in sorted(config.paths.override, key=lambda override: override.path.count("/")):

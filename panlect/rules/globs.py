@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+_WILD = re.compile(r"[*?]")
 
 
 def path_matches(glob: str, path: str) -> bool:
@@ -18,7 +20,8 @@ def path_matches(glob: str, path: str) -> bool:
         glob += "**"
     elif "/" not in glob and glob != "**":
         glob = f"**/{glob}"
-    return _wild(glob.split("/"), path.split("/"), "**", _segment)
+    fixed = _WILD.split(glob, maxsplit=1)[0]
+    return path.startswith(fixed) and _wild(glob.split("/"), path.split("/"), "**", _segment)
 
 
 def word_matches(glob: str, word: str) -> bool:
@@ -27,6 +30,8 @@ def word_matches(glob: str, word: str) -> bool:
 
 
 def _segment(glob: str, text: str) -> bool:
+    if _WILD.search(glob) is None:
+        return glob == text
     return _wild(glob, text, "*", lambda pattern, letter: pattern in ("?", letter))
 
 
