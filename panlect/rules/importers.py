@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def import_settings(root: Path, checks: Collection[str]) -> Imported:
         if text is None:
             continue
         files.append(name)
-        keys = list(_keys(_read(name, text, read), rules))
+        keys = list(islice(_keys(_read(name, text, read), rules), _MAX_KEYS + 1))
         rows += [_row(name, key, value, rules, draft) for key, value in keys[:_MAX_KEYS]]
         if len(keys) > _MAX_KEYS:
             rows.append(Row(name, "(the rest)", why=f"more than {_MAX_KEYS} keys"))
@@ -138,18 +139,18 @@ def _yaml(text: str) -> Any:
 
 
 def _keys(found: Mapping[Any, Any], rules: Rules) -> Iterator[tuple[str, Any]]:
-    """The keys with a value, dotted; a table that `rules` names is one value. At most one more than is read."""
+    """The keys with a value, dotted; a table that `rules` names is one value.
+
+    Lazy: YAML's aliases can spell out more keys than memory holds.
+    """
     waiting: list[tuple[str, Any, int]] = [(str(k), v, 1) for k, v in list(found.items())[: _MAX_KEYS + 1]]
-    for _ in range(4 * _MAX_KEYS):
-        if not waiting:
-            return
+    while waiting:
         key, value, depth = waiting.pop(0)
         if key in rules or depth >= _MAX_DEPTH or not isinstance(value, Mapping) or not value:
             yield key, value
         else:
             below = list(value.items())[: _MAX_KEYS + 1]
             waiting[:0] = [(f"{key}.{name}", one, depth + 1) for name, one in below]
-    yield from ((key, value) for key, value, _ in waiting[: _MAX_KEYS + 1])
 
 
 def _row(file: str, key: str, value: Any, rules: Rules, draft: _Draft) -> Row:
