@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from docs.json_shapes import SCHEMAS, Schema
+from panlect.rules.config import RepositoryConfig
+from panlect.rules.config import schema as repository_schema
 from panlect.settings import Settings, is_secret, variable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,9 +43,12 @@ def generated() -> dict[str, str]:
         "routes.md": routes_page,
         "tables.md": tables_page,
         "json.md": json_page,
+        "panlect-toml.md": repository_page,
     }
     written = {name: f"{_MADE}\n{page().rstrip()}\n" for name, page in pages.items()}
-    return written | {f"{name}.schema.json": _schema_file(name) for name in SCHEMAS}
+    settings = json.dumps(repository_schema(), indent=2) + "\n"
+    schemas = {f"{name}.schema.json": _schema_file(name) for name in SCHEMAS}
+    return written | schemas | {"panlect-toml.schema.json": settings}
 
 
 def _row(*cells: str) -> str:
@@ -75,6 +80,34 @@ def _value(default: object) -> str:
     if default is None or default in ("", ()):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def repository_page() -> str:
+    """Every key of panlect.toml by section, and the checks."""
+    from panlect.review.severity import WEIGHTS
+
+    tables = repository_schema()["$defs"]
+    names = {"ReviewSection": "[review]", "PathsSection": "[paths]", "FiltersSection": "[filters]"}
+    return "\n\n".join(
+        [
+            f"# panlect.toml\n\n{RepositoryConfig.__doc__} How to write one:"
+            " [configuration](../how-to/configuration.md). For editors: `panlect-toml.schema.json`.",
+            *(
+                f"## `{shown}`\n\n{tables[name]['description']}\n\n"
+                + _table(("key", "default", "meaning"), _keys(tables[name]))
+                for name, shown in (names | {"Override": "[[paths.override]]"}).items()
+            ),
+            '## `[checks]`\n\nA check\'s name = `"on"`, `"off"` or `"summary"` (in the summary, on no line): '
+            + ", ".join(f"`{check}`" for check in sorted(WEIGHTS))
+            + ".",
+        ]
+    )
+
+
+def _keys(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, key in table["properties"].items():
+        default = f"`{json.dumps(key['default'])}`" if key.get("default") is not None else ""
+        yield f"`{name}`", default, key["description"]
 
 
 def commands_page() -> str:

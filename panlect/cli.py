@@ -21,7 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-config = typer.Typer(help="Settings of the server.", no_args_is_help=True, rich_markup_mode=None)
+config = typer.Typer(
+    help="Settings: those of the server, and those of a repository.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(config, name="config")
 models = typer.Typer(
     help="Models by role, as the models file of this terminal has them.",
@@ -438,6 +442,38 @@ def config_show() -> None:
 
     for name, value, meaning in shown(load()):
         print(f"{name}={value}\n    {meaning}")
+
+
+@config.command("import")
+def config_import(
+    repo: Repo = HERE,
+    write: Annotated[bool, typer.Option("--write", help="Write panlect.toml.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a panlect.toml that is there.")] = False,
+) -> None:
+    """Make a panlect.toml of another reviewer's settings, and say what has no counterpart."""
+    from panlect.review.severity import WEIGHTS
+    from panlect.rules.importers import import_settings
+
+    imported = import_settings(repo, WEIGHTS.keys())
+    for row in imported.rows:
+        became = f"-> {row.became}" if row.became else "-- nothing"
+        print(f"{row.file}: {row.key} {became}{f' ({row.why})' if row.why else ''}", file=sys.stderr)
+    print(imported.toml, end="")
+    if write:
+        _write_new(repo / "panlect.toml", imported.toml, force=force)
+
+
+def _write_new(target: Path, text: str, *, force: bool) -> None:
+    """Write a file that is not there, or over one with `force`; never through a symbolic link."""
+    if target.is_symlink():
+        raise BadInputError(f"{target} is a symbolic link.", fix="Remove it first.")
+    try:
+        with target.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise BadInputError(f"{target} is there already.", fix="Compare, then give --force.") from None
+    except OSError as error:
+        raise BadInputError(f"{target} cannot be written.", why=error.strerror or "") from error
 
 
 @models.command("show")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from panlect.change import Change, ChangedFile, ChangedHunk
 from panlect.finding import Coverage, Depth, HunkCoverage, Side
 from panlect.index.snapshot import Snapshot
+from panlect.review.rules import NO_RULES, Rules
 
 TEXT_KINDS = ("documentation", "data", "configuration")
 
@@ -23,9 +24,16 @@ class Plan:
         return tuple(row for row in self.rows if row.state == "planned")
 
 
-def plan(change: Change) -> Plan:
-    """Plan every hunk of `change`; a file without hunks gets one row that says why."""
-    return Plan(tuple(row for file in change.files for row in _rows(file)))
+def plan(change: Change, rules: Rules = NO_RULES) -> Plan:
+    """Plan every hunk of `change`; a file without hunks gets one row that says why. Rules that are broken get one too."""
+    files = (_ruled(file, rules) for file in change.files)
+    rows = tuple(row for file in files for row in _rows(file))
+    return Plan((*rows, rules.row) if rules.row and rows else rows)
+
+
+def _ruled(file: ChangedFile, rules: Rules) -> ChangedFile:
+    reason = "" if file.excluded else rules.excluded(file)
+    return replace(file, excluded=reason, unread="") if reason else file
 
 
 def _rows(file: ChangedFile) -> list[HunkCoverage]:

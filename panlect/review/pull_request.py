@@ -34,6 +34,7 @@ from panlect.review.post import Target, publish
 from panlect.review.render import marker
 from panlect.review.run import Subject, review
 from panlect.review.verdict import policy_of
+from panlect.rules.config import About
 from panlect.search.who import BlastRadius, reach_in_organisation
 
 _LOG = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ async def review_pull_request(shop: Workshop, lease: Lease) -> UUID:
 
     revisions = await steps.step("fetch", lease.run.head_sha, Revisions, compare)
 
-    subject = Subject(mirror, revisions.base_sha, revisions.head_sha)
+    subject = Subject(mirror, revisions.base_sha, revisions.head_sha, _about(pull))
     with PostgresStore(shop.db.url, lease.run.organisation_id) as store:
 
         async def snapshots(repository: Repository, base: str, head: str) -> tuple[Snapshot, Snapshot]:
@@ -158,6 +159,12 @@ async def find_subjects(db: Database, lease: Lease) -> Subjects:
     repository = await _row(db, run.organisation_id, "forge.get_repository", run.repository_id)
     pull = await _row(db, run.organisation_id, "forge.get_pull_request", run.pull_request_id)
     return Subjects(repository, pull)
+
+
+def _about(pull: Mapping[str, Any]) -> About:
+    """What filters ask about. Labels are not stored, so nothing is left out for them."""
+    author = pull["author"]
+    return About(author, pull["base_ref"], pull["title"], draft=pull["draft"], bot=author.endswith("[bot]"))
 
 
 async def _row(db: Database, organisation_id: UUID, name: str, row_id: UUID | None) -> Mapping[str, Any]:

@@ -21,9 +21,11 @@ from panlect.git.repository import Repository
 from panlect.index.snapshot import Snapshot
 from panlect.ledger.steps import Steps
 from panlect.review.plan import Plan, close, plan
+from panlect.review.rules import Rules, read_rules
 from panlect.review.select import STANDARD, Limits, Selection, select
 from panlect.review.verdict import verdict
 from panlect.review.verify import Verified, verify
+from panlect.rules.config import About
 from panlect.search.who import BlastRadius
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Subject:
     repository: Repository
     base_sha: str
     head_sha: str
+    about: About | None = None  # what its host says of it, where there is one
 
 
 async def review(
@@ -76,7 +79,10 @@ async def review(
         return await asyncio.to_thread(with_symbols, change, base, head)
 
     change = await steps.step("symbols", head_sha, Change, describe)
-    planned = await steps.step("plan", head_sha, Plan, lambda: _pure(plan, change))
+    rules = await steps.step(
+        "rules", head_sha, Rules, lambda: _pure(read_rules, base, subject.about, change.lines)
+    )
+    planned = await steps.step("plan", head_sha, Plan, lambda: _pure(plan, change, rules))
 
     if context_tokens:
 
@@ -93,7 +99,7 @@ async def review(
         await steps.step("impact", head_sha, BlastRadius, partial(reach, change, base))
 
     async def check() -> Candidates:
-        if base.truncated or head.truncated:
+        if base.truncated or head.truncated or rules.refused:
             return Candidates(())  # what is not listed would look as if it were gone
         return Candidates(await asyncio.to_thread(run_checks, change, base, head))
 
@@ -104,7 +110,7 @@ async def review(
 
     proved = await steps.step("verify", head_sha, Verified, prove)
     chosen = await steps.step(
-        "select", head_sha, Selection, lambda: _pure(select, proved.candidates, change, limits)
+        "select", head_sha, Selection, lambda: _pure(select, proved.candidates, change, limits, rules)
     )
 
     async def cover() -> Coverage:

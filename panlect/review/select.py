@@ -9,9 +9,11 @@ from hashlib import blake2b
 
 from panlect.change import Change
 from panlect.finding import Candidate, Evidence, Finding, Place, Severity, Side, Suppressed
+from panlect.review.rules import NO_RULES, Rules
 from panlect.review.severity import severity
 from panlect.review.summary import CAP_STAGE
 from panlect.review.verify import suppressed
+from panlect.rules.config import FILE, ReviewSection
 
 FINGERPRINT_VERSION = 1
 SMALL_CHANGE = 300  # changed lines
@@ -45,6 +47,15 @@ class Limits:
         """Comments for a change of so many lines."""
         return self.small if lines <= SMALL_CHANGE else self.large
 
+    def under(self, review: ReviewSection) -> Limits:
+        """These limits with a repository's own caps; what somebody asked for otherwise stays."""
+        return Limits(
+            self.minimum,
+            review.inline_small if self.small == STANDARD.small else self.small,
+            review.inline_large if self.large == STANDARD.large else self.large,
+            review.notes if self.notes == STANDARD.notes else self.notes,
+        )
+
 
 STANDARD = Limits()
 UNLIMITED = Limits(small=None, large=None, notes=None)
@@ -59,7 +70,9 @@ class Selection:
     suppressed: tuple[Suppressed, ...] = ()
 
 
-def select(candidates: tuple[Candidate, ...], change: Change, limits: Limits = STANDARD) -> Selection:
+def select(
+    candidates: tuple[Candidate, ...], change: Change, limits: Limits = STANDARD, rules: Rules = NO_RULES
+) -> Selection:
     """Findings of `candidates`: each cause once, most severe first, whatever the input's order.
 
     What goes over a limit is in the suppression ledger at the stage `cap`, and the summary lists it.
@@ -75,6 +88,10 @@ def select(candidates: tuple[Candidate, ...], change: Change, limits: Limits = S
             fallen.append(suppressed(candidate, "select", "cosmetic", print_))
         elif not level.at_least(limits.minimum):
             fallen.append(suppressed(candidate, "select", f"below {limits.minimum}", print_))
+        elif reason := rules.silenced(candidate, change):
+            fallen.append(suppressed(candidate, "rules", reason, print_))
+        elif not level.at_least(least := rules.least(candidate)):
+            fallen.append(suppressed(candidate, "rules", f"below {least}, the least of {FILE}", print_))
         else:
             seen.add(print_)
             causes.setdefault(_cause(candidate, print_), []).append(candidate)
@@ -84,8 +101,11 @@ def select(candidates: tuple[Candidate, ...], change: Change, limits: Limits = S
         fallen += [
             suppressed(o, "select", f"the cause of {where}, which names it", fingerprint(o)) for o in others
         ]
-        found.append(_finding(_joined(first, others), fingerprint(first), change))
-    shown, over = _capped(sorted(found, key=_shown_order), limits, change.lines)
+        finding = _finding(_joined(first, others), fingerprint(first), change)
+        if rules.only_in_summary(first):
+            finding = replace(finding, path=None, start_line=None, end_line=None)
+        found.append(finding)
+    shown, over = _capped(sorted(found, key=_shown_order), limits.under(rules.config.review), change.lines)
     return Selection(tuple(shown), (*fallen, *over))
 
 

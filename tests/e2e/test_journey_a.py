@@ -44,6 +44,21 @@ async def test_a_broken_caller_gets_one_review_with_one_comment_and_one_check(
     assert [check["conclusion"] for check in forge.checks(shop, number)] == ["neutral"]
 
 
+async def test_what_the_settings_of_the_base_leave_out_is_skipped_with_the_reason(
+    plant: Any, forge: Any, panlect: Any
+) -> None:
+    files = plant("acme/shop")
+    files.commit("main", SHOP | {"panlect.toml": '[filters]\nbranches = ["release/*"]\n'})
+    files.commit("break", {"shop/capture.py": BROKEN, "panlect.toml": ""}, parent="main")
+    await panlect.connect(forge, "acme/shop")
+    async with panlect.worker():
+        review = await panlect.review_of("acme/shop", forge.open("acme/shop", "break"))
+    assert review["verdict"] == "SKIPPED"
+    assert "panlect.toml: left out by its branch" in review["reason"]
+    assert not review["findings"]
+    assert not forge.reviews("acme/shop", 1)
+
+
 async def test_a_clean_change_gets_a_check_and_no_comment(shop: str, forge: Any, panlect: Any) -> None:
     await panlect.connect(forge, shop)
     async with panlect.worker():

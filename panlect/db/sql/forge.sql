@@ -54,7 +54,7 @@ returning id
 
 -- name: get_pull_request
 -- What the publisher needs to find the pull request again.
-select p.id, p.repository_id, p.number, p.title, p.author, p.state, p.base_ref, p.base_sha, p.head_ref, p.head_sha, p.html_url
+select p.id, p.repository_id, p.number, p.title, p.author, p.state, p.draft, p.base_ref, p.base_sha, p.head_ref, p.head_sha, p.html_url
 from pull_request p where p.organisation_id = %s and p.id = %s
 
 -- name: find_repository
