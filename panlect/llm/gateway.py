@@ -13,16 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
 
-from panlect.errors import (
-    BadInputError,
-    BudgetExhaustedError,
-)
+from panlect.errors import BadInputError, BudgetExhaustedError
 from panlect.llm import prices
 from panlect.llm.breaker import Breaker
-from panlect.llm.budget import (
-    Ledger,
-    count_tokens,
-)
+from panlect.llm.budget import Ledger, count_tokens
 from panlect.llm.chat import (
     ROLES,
     Answer,
@@ -142,6 +136,7 @@ class Gateway:
         """Walk the ladder of roles: the next one is asked when nothing of this one can be paid for."""
         table = await self.tables.table(caller.organisation_id)
         cleaned, withheld, tokens = await _prepared(request)
+        asked = request_hash(request)
         said: list[str] = []
         spent: BudgetExhaustedError | None = None
         for role in ladder(table, request.model):
@@ -151,7 +146,7 @@ class Gateway:
             settings = table.role(role)
             question = Question(
                 self, table, settings, _filled(cleaned, settings).to(role), caller, tokens,
-                hash=request_hash(request), withheld=withheld, streaming=streaming,
+                hash=asked, withheld=withheld, streaming=streaming,
             )  # fmt: skip
             try:
                 async with contextlib.aclosing(question.walk(chain)) as pieces:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -82,9 +82,8 @@ class Question:
                 f"model: none. Nothing is configured for {self.request.model!r}.",
                 fix="Configure one under Settings, Models, or in PANLECT_MODELS_FILE.",
             )
-        until = (
-            self.gateway.clock() + self.role.timeout_s
-        )  # no try begins after this but the first of each entry
+        # No try begins after this but the first of each entry.
+        until = self.gateway.clock() + self.role.timeout_s
         for attempt in range(_ROUNDS):
             tried = Tried()
             for at, choice in enumerate(chain):
@@ -106,7 +105,7 @@ class Question:
                     continue
                 if begun:
                     return
-            wait_s = min(tried.waits, default=None) if tried.waits else None
+            wait_s = min(tried.waits, default=None)
             if wait_s is None or attempt == _ROUNDS - 1:
                 break
             wait_s = max(wait_s, _FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
@@ -187,14 +186,7 @@ class Question:
         factor = await gateway.ledger.factor(self.caller.organisation_id, choice)
         tokens = reserved_tokens(self.raw_tokens, factor)
         most = 0 if self.embedding else self.request.max_tokens or 0
-        if choice.facts.window and tokens + most > choice.facts.window:
-            what = f"{tokens} tokens and an answer of {most} do not fit into {choice.facts.window}"
-            tried.refused = ProviderError(f"{choice.name}: {what}.", outcome="too_long")
-            tried.note(choice, what)
-            return None
-        per_minute = choice.provider.tokens_per_minute
-        if per_minute and tokens + most > per_minute:
-            what = f"{tokens} tokens and an answer of {most} are more than its {per_minute} a minute"
+        if what := _too_much(choice, tokens, most):
             tried.refused = ProviderError(f"{choice.name}: {what}.", outcome="too_long")
             tried.note(choice, what)
             return None
@@ -251,32 +243,22 @@ class Question:
 
     async def _whole(self, call: Call, target: Target) -> Answer | Embeddings:
         """Ask once and keep the record, however it ends."""
-        gateway, began = self.gateway, self.gateway.clock()
+        began = self.gateway.clock()
         made: Answer | Embeddings
-        try:
-            upstream = await gateway.wire(call.choice)
+        async with self._on_record(call, target, began):
+            upstream = await self.gateway.wire(call.choice)
             async with asyncio.timeout(target.timeout_s):
                 if self.embedding:
                     made = await upstream.embed(self.embedding, target)
                 else:
                     made = await upstream.chat(self._asked_of(call.choice), target)
-        except TimeoutError:
-            raise await self._failed(call, began, _too_slow(target)) from None
-        except ProviderError as error:
-            raise await self._failed(call, began, error) from None
-        except ConfigurationError as error:  # its packages are not installed: nothing was asked
-            await self._settle(call, self._ending(call, began, "rejected", error.what, billed=False))
-            raise
-        except BaseException:
-            await self._cancelled(call, began)
-            raise
         return await self._succeeded(call, began, made)
 
     async def _streamed(self, call: Call, target: Target) -> AsyncGenerator[Delta | Answer, None]:
         gateway, began = self.gateway, self.gateway.clock()
         first_ms: float | None = None
         answer: Answer | None = None
-        try:
+        async with self._on_record(call, target, began):
             upstream = await gateway.wire(call.choice)
             async with contextlib.aclosing(upstream.stream(self._asked_of(call.choice), target)) as pieces:
                 # A timeout spans one piece each, never a yield: it would cancel whoever reads.
@@ -290,19 +272,25 @@ class Question:
                         answer = piece
                     else:
                         yield piece
+        made = await self._succeeded(call, began, answer, first_ms)
+        assert isinstance(made, Answer)
+        yield made
+
+    @contextlib.asynccontextmanager
+    async def _on_record(self, call: Call, target: Target, began: float) -> AsyncIterator[None]:
+        """A try whose end is kept when it is no answer: a failure, nothing asked, or nobody waiting any more."""
+        try:
+            yield
         except TimeoutError:
             raise await self._failed(call, began, _too_slow(target)) from None
         except ProviderError as error:
             raise await self._failed(call, began, error) from None
-        except ConfigurationError as error:
+        except ConfigurationError as error:  # its packages are not installed: nothing was asked
             await self._settle(call, self._ending(call, began, "rejected", error.what, billed=False))
             raise
         except BaseException:
             await self._cancelled(call, began)
             raise
-        made = await self._succeeded(call, began, answer, first_ms)
-        assert isinstance(made, Answer)
-        yield made
 
     async def _hedged(self, call: Call, target: Target, rival: Choice) -> Answer | Embeddings:
         """The first of two that answers; the second is asked when the first is slow and it can be paid for."""
@@ -398,11 +386,19 @@ class Question:
 
 def saying(answer: Answer, said: Sequence[str]) -> Answer:
     """The answer with what was not asked before it, and why."""
-    return (
-        replace(answer, degraded="; ".join((*said, answer.degraded) if answer.degraded else said))
-        if said
-        else answer
-    )
+    if not said:
+        return answer
+    return replace(answer, degraded="; ".join(part for part in (*said, answer.degraded) if part))
+
+
+def _too_much(choice: Choice, tokens: int, most: int) -> str:
+    """Why a model cannot take so many tokens and give as many; "" when it can."""
+    window, per_minute = choice.facts.window, choice.provider.tokens_per_minute
+    if window and tokens + most > window:
+        return f"{tokens} tokens and an answer of {most} do not fit into {window}"
+    if per_minute and tokens + most > per_minute:
+        return f"{tokens} tokens and an answer of {most} are more than its {per_minute} a minute"
+    return ""
 
 
 def _too_slow(target: Target) -> ProviderError:
@@ -411,8 +407,6 @@ def _too_slow(target: Target) -> ProviderError:
 
 def _given_up(tried: Tried, model: str) -> Exception:
     """Why nobody answered: the budget, when that is all that stood in the way of anyone who could."""
-    if tried.budget is not None and len(tried.reasons) == 1:
-        return tried.budget
     if tried.budget is not None and not tried.waits and tried.refused is None:
         return tried.budget
     if tried.broken is not None and not tried.waits and tried.refused is None:

@@ -115,7 +115,7 @@ class PostgresLedger:
             row = await (await connection.execute(query("models.recall_answer"), values)).fetchone()
         if row is None:
             return None
-        return opened_answer(row[6])
+        return opened_answer(row[0])
 
     async def factor(self, organisation_id: UUID, choice: Choice) -> float:
         """As it was learnt; looked up every half minute."""

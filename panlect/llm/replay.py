@@ -89,4 +89,4 @@ async def recorded(
     values = {"organisation_id": organisation_id, "run_id": run_id, "call_id": call_id}
     async with db.organisation(organisation_id) as connection:
         rows = await (await connection.execute(query("models.list_recorded"), values)).fetchall()
-    return [Recorded(bytes(row[1]), opened_answer(row[9])) for row in rows]
+    return [Recorded(bytes(asked), opened_answer(answer)) for asked, answer in rows]

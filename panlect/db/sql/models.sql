@@ -47,7 +47,7 @@ select expire_model_records()
 
 -- name: recall_answer
 -- The newest good answer to the same request by the model that would be asked now, while its body is kept.
-select c.id, c.provider, c.model, c.input_tokens, c.cached_tokens, c.output_tokens, b.answer
+select b.answer
 from model_call c join model_call_body b on b.organisation_id = c.organisation_id and b.call_id = c.id
 where c.organisation_id = %(organisation_id)s and c.asked_hash = %(asked_hash)s and c.outcome = 'ok'
   and c.provider = %(provider)s and c.model = %(model)s and b.expires_at > now()
@@ -55,8 +55,7 @@ order by c.created_at desc limit 1
 
 -- name: list_recorded
 -- A run's good answers in the order in which they came: what a replay answers with.
-select c.id, c.request_hash, c.provider, c.model, c.input_tokens, c.cached_tokens, c.output_tokens, c.usage_estimated,
-       c.cost_microusd, b.answer
+select c.request_hash, b.answer
 from model_call c join model_call_body b on b.organisation_id = c.organisation_id and b.call_id = c.id
 where c.organisation_id = %(organisation_id)s and c.outcome in ('ok', 'cached')
   and (c.run_id = %(run_id)s or c.id = %(call_id)s)
