@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from panlect.errors import BadInputError, PanlectError
-from panlect.llm.chat import Answer, Caller, ChatRequest, Delta, Models
+from panlect.llm.chat import Answer, Caller, ChatRequest, Delta
 from panlect.llm.wire import (
     Chunks,
     answer_headers,
@@ -27,7 +27,7 @@ from panlect.llm.wire import (
     parse_chat,
     parse_embeddings,
 )
-from serve.auth import Reader, Writer
+from serve.auth import Reader, Writer, services
 
 MOST_BODY = 8 * 1024 * 1024
 _GONE = 499  # what others log for a client that left; nobody reads it
@@ -38,62 +38,63 @@ T = TypeVar("T")
 OptionalHeader = Annotated[str, Header()]
 
 
-class Gateway(Models, Protocol):
-    """What answers here: models, and the names under which they are asked."""
-
-    async def known(self, organisation_id: UUID) -> Sequence[str]:
-        """Roles that have a chain, then every `provider/model`."""
-        ...
-
-
-def _gateway(request: Request) -> Gateway:
-    found: Gateway = request.app.state.services.models
-    return found
-
-
-@router.get("/models")
-async def models(request: Request, who: Reader) -> dict[str, Any]:
-    """The roles and models that this organisation can ask."""
-    return models_json(await _gateway(request).known(who.organisation_id))
-
-
-@router.post("/chat/completions", response_model=None)
-async def chat_completions(
-    request: Request,
+async def asking(
     who: Writer,
     x_panlect_repository: OptionalHeader = "",
     x_panlect_pull_request: OptionalHeader = "",
     x_panlect_run: OptionalHeader = "",
     x_panlect_step: OptionalHeader = "",
-) -> Response:
+) -> Caller:
+    """For whom a model is asked. Raises BadInputError for an id that is none."""
+
+    def identified(name: str, text: str) -> UUID | None:
+        try:
+            return UUID(text) if text else None
+        except ValueError as error:
+            raise BadInputError(
+                f"The header x-panlect-{name} is no UUID.", fix="Send an id, or leave it out."
+            ) from error
+
+    step = x_panlect_step
+    if len(step) > _MOST_STEP or not step.isprintable():
+        raise BadInputError(
+            "The header x-panlect-step is no short name.", fix="Send a step's name, or leave it out."
+        )
+    return Caller(
+        who.organisation_id,
+        identified("repository", x_panlect_repository),
+        identified("pull-request", x_panlect_pull_request),
+        identified("run", x_panlect_run),
+        step,
+    )
+
+
+Asking = Annotated[Caller, Depends(asking)]
+
+
+@router.get("/models")
+async def models(request: Request, who: Reader) -> dict[str, Any]:
+    """The roles and models that this organisation can ask."""
+    return models_json(await services(request).models.known(who.organisation_id))
+
+
+@router.post("/chat/completions", response_model=None)
+async def chat_completions(request: Request, caller: Asking) -> Response:
     """One answer, whole or as a stream of events that ends in [DONE], or in an error when it broke."""
     wanted = parse_chat(await request.body())
-    caller = _caller(
-        who.organisation_id, x_panlect_repository, x_panlect_pull_request, x_panlect_run, x_panlect_step
-    )
     if wanted.stream:
         return await _streamed(request, wanted.request, caller, include_usage=wanted.include_usage)
-    answer = await _while_there(request, _gateway(request).chat(wanted.request, caller))
+    answer = await _while_there(request, services(request).models.chat(wanted.request, caller))
     if answer is None:
         return Response(status_code=_GONE)
     return JSONResponse(answer_json(answer, int(time.time())), headers=answer_headers(answer))
 
 
 @router.post("/embeddings", response_model=None)
-async def embeddings(
-    request: Request,
-    who: Writer,
-    x_panlect_repository: OptionalHeader = "",
-    x_panlect_pull_request: OptionalHeader = "",
-    x_panlect_run: OptionalHeader = "",
-    x_panlect_step: OptionalHeader = "",
-) -> Response:
+async def embeddings(request: Request, caller: Asking) -> Response:
     """Vectors of texts, as numbers or packed in base64."""
     wanted = parse_embeddings(await request.body())
-    caller = _caller(
-        who.organisation_id, x_panlect_repository, x_panlect_pull_request, x_panlect_run, x_panlect_step
-    )
-    made = await _while_there(request, _gateway(request).embed(wanted.model, wanted.texts, caller))
+    made = await _while_there(request, services(request).models.embed(wanted.model, wanted.texts, caller))
     if made is None:
         return Response(status_code=_GONE)
     checked_dimensions(made, wanted)
@@ -109,33 +110,9 @@ async def as_openai_says(request: Request, error: Exception) -> Response:
     return JSONResponse(said.body, said.status, dict(said.headers))
 
 
-def _caller(organisation_id: UUID, repository: str, pull_request: str, run: str, step: str) -> Caller:
-    """For whom a model is asked. Raises BadInputError for an id that is none."""
-
-    def identified(name: str, text: str) -> UUID | None:
-        try:
-            return UUID(text) if text else None
-        except ValueError as error:
-            raise BadInputError(
-                f"The header x-panlect-{name} is no UUID.", fix="Send an id, or leave it out."
-            ) from error
-
-    if len(step) > _MOST_STEP or not step.isprintable():
-        raise BadInputError(
-            "The header x-panlect-step is no short name.", fix="Send a step's name, or leave it out."
-        )
-    return Caller(
-        organisation_id,
-        identified("repository", repository),
-        identified("pull-request", pull_request),
-        identified("run", run),
-        step,
-    )
-
-
 async def _streamed(request: Request, asked: ChatRequest, caller: Caller, *, include_usage: bool) -> Response:
     """A stream; what fails before its first piece is an error with a status, as for a whole answer."""
-    pieces = _gateway(request).stream(asked, caller)
+    pieces = services(request).models.stream(asked, caller)
     try:
         first = await _while_there(request, anext(pieces, None))
     except BaseException:
