@@ -14,7 +14,7 @@ from panlect.errors import BadInputError
 from panlect.insights.costs import costs, spending
 from panlect.llm import recorder, store
 from panlect.llm.chat import ROLES, Caller
-from panlect.llm.document import layered, parse
+from panlect.llm.document import above
 from panlect.llm.probe import probe
 from panlect.llm.table import ModelTable
 from panlect.wiring import Services
@@ -77,7 +77,7 @@ async def drop_key(request: Request, who: Administrator, provider: str) -> Respo
 async def test(request: Request, who: Writer, asked: ModelTest) -> list[ModelTested]:
     """Ask each model of a role, or one model, for one word: whether it answers, how soon, and at what cost."""
     built = services(request)
-    table = await _table(built, who.organisation_id)
+    table = await table_of(built, who.organisation_id)
     if "/" not in asked.model and asked.model not in ROLES:
         raise BadInputError(
             f"There is no role {asked.model[:80]!r}.",
@@ -134,7 +134,7 @@ async def cost_rows(
 async def budgets(request: Request, who: Reader) -> list[BudgetState]:
     """Every budget that bounded a call in its present period: spent, promised, and when it will be gone."""
     built = services(request)
-    table = await _table(built, who.organisation_id)
+    table = await table_of(built, who.organisation_id)
     found = await spending(built.db, who.organisation_id, table.budgets)
     return [BudgetState.model_validate(one, from_attributes=True) for one in found]
 
@@ -142,7 +142,7 @@ async def budgets(request: Request, who: Reader) -> list[BudgetState]:
 async def models_state(built: Services, organisation_id: UUID) -> ModelsState:
     """What GET /api/v1/models answers and the page of settings shows."""
     document, version = await store.find_document(built.db, organisation_id)
-    table = layered(built.models_of_file, parse(document, shared=False))
+    table = above(built.models_of_file, document)
     roles = {
         role: RoleState(
             chain=[choice.name for choice in table.chain(role)],
@@ -165,6 +165,7 @@ async def models_state(built: Services, organisation_id: UUID) -> ModelsState:
     )
 
 
-async def _table(built: Services, organisation_id: UUID) -> ModelTable:
+async def table_of(built: Services, organisation_id: UUID) -> ModelTable:
+    """What an organisation has configured, as it stands in the database now."""
     document, _ = await store.find_document(built.db, organisation_id)
-    return layered(built.models_of_file, parse(document, shared=False))
+    return above(built.models_of_file, document)

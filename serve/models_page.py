@@ -15,12 +15,12 @@ from panlect.errors import BadInputError, PanlectError
 from panlect.insights.costs import BY, costs, spending
 from panlect.llm import store
 from panlect.llm.chat import ROLES, Caller
-from panlect.llm.document import layered, parse
+from panlect.llm.document import above
 from panlect.llm.probe import probe
 from panlect.llm.table import KINDS
 from panlect.wiring import Services
 from serve.auth import Reader, services
-from serve.models import Administrator, models_state
+from serve.models import Administrator, models_state, table_of
 from serve.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -43,7 +43,7 @@ async def models_page(request: Request, who: Reader, said: str = "", wrong: str 
     """Who plays which role, with what keys, within which budgets."""
     built = services(request)
     state = await models_state(built, who.organisation_id)
-    table = layered(built.models_of_file, parse(state.document, shared=False))
+    table = above(built.models_of_file, state.document)
     found = await spending(built.db, who.organisation_id, table.budgets)
     return page(
         "models.html",
@@ -183,8 +183,7 @@ async def costs_page(request: Request, who: Reader, by: str = "role", days: int 
     since = datetime.now(UTC) - timedelta(days=days)
     rows = await costs(built.db, who.organisation_id, by, since=since)
     daily = rows if by == "day" else await costs(built.db, who.organisation_id, "day", since=since)
-    state = await models_state(built, who.organisation_id)
-    table = layered(built.models_of_file, parse(state.document, shared=False))
+    table = await table_of(built, who.organisation_id)
     return page(
         "costs.html",
         here="costs",

@@ -96,6 +96,11 @@ def layered(below: ModelTable, above: ModelTable) -> ModelTable:
     )
 
 
+def above(file: ModelTable, document: Mapping[str, Any]) -> ModelTable:
+    """The table of an organisation: its document on top of the operator's file. Raises as `parse` and `layered` do."""
+    return layered(file, parse(document, shared=False))
+
+
 def as_document(table: ModelTable) -> dict[str, Any]:
     """The document that spells this table; what is as by default is left out."""
     return {

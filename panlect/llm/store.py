@@ -18,7 +18,7 @@ from panlect.db.pool import Database
 from panlect.db.sql import query
 from panlect.errors import BadInputError, ConfigurationError
 from panlect.keyring import Keyring
-from panlect.llm.document import layered, parse, read_file
+from panlect.llm.document import above, layered, read_file
 from panlect.llm.table import Choice, ModelTable
 
 _FRESH_S = 2.0  # a change holds in every replica after this
@@ -91,7 +91,7 @@ class DatabaseTables:
         read_at, known = self._known.get(organisation_id, (0.0, None))
         if known is None or time.monotonic() - read_at > _FRESH_S:
             document, _ = await find_document(self.db, organisation_id)
-            known = layered(self.file, parse(document, shared=False))
+            known = above(self.file, document)
             self._known[organisation_id] = (time.monotonic(), known)
         return known
 
@@ -145,7 +145,7 @@ async def store_document(
     """
     from psycopg.types.json import Jsonb
 
-    layered(file, parse(document, shared=False))
+    above(file, document)
     values = {"organisation_id": organisation_id, "document": Jsonb(document), "version": version, "by": by}
     async with db.organisation(organisation_id) as connection:
         row = await (await connection.execute(query("models.store_settings"), values)).fetchone()
