@@ -7,9 +7,13 @@ is, and ends where the next one starts.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 _HEAD = re.compile(r"^-- name: ([a-z0-9_]+)$", re.MULTILINE)
 
@@ -18,6 +22,17 @@ def query(path: str) -> LiteralString:
     """The text of `file.name`, as in `query("runs.claim_run")`. Raises KeyError for an unknown one."""
     file, _, name = path.partition(".")
     return _queries(file)[name]
+
+
+async def rows_of(
+    connection: AsyncConnection[Any], path: str, values: Mapping[str, object] | Sequence[object]
+) -> list[dict[str, Any]]:
+    """Every row of a named query, by column."""
+    from psycopg.rows import dict_row
+
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query(path), values)
+        return await cursor.fetchall()
 
 
 def names() -> list[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import query, rows_of
 from panlect.errors import ForgeError
 from panlect.forge import http
 from panlect.forge.connections import Connections
@@ -65,12 +64,6 @@ async def connect_repository(
     return Connected(UUID(str(row[0])), found.full_name, branch.head_sha)
 
 
-async def list_repositories(
-    connection: AsyncConnection[Any], organisation_id: UUID
-) -> list[Mapping[str, Any]]:
+async def list_repositories(connection: AsyncConnection[Any], organisation_id: UUID) -> list[dict[str, Any]]:
     """Every connected repository with the state of its index, by name."""
-    from psycopg.rows import dict_row
-
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query("forge.list_repositories"), [organisation_id])
-        return list(await cursor.fetchall())
+    return await rows_of(connection, "forge.list_repositories", [organisation_id])

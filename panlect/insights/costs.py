@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import rows_of
 from panlect.errors import BadInputError
 from panlect.llm.table import Budget
 
 BY = ("role", "model", "repository", "pull_request", "day", "outcome")
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ async def costs(
         "since": since,
         "until": until or datetime.now(UTC),
     }
-    return await _rows(db, organisation_id, "models.sum_costs", values)
+    async with db.organisation(organisation_id) as connection:
+        return await rows_of(connection, "models.sum_costs", values)
 
 
 async def spending(db: Database, organisation_id: UUID, budgets: Sequence[Budget]) -> list[Spent]:
@@ -56,7 +57,8 @@ async def spending(db: Database, organisation_id: UUID, budgets: Sequence[Budget
     for budget in budgets:
         key = (budget.scope, budget.period)
         limits[key] = min(budget.limit_microusd, limits.get(key, budget.limit_microusd))
-    rows = await _rows(db, organisation_id, "models.list_spend", {"organisation_id": organisation_id})
+    async with db.organisation(organisation_id) as connection:
+        rows = await rows_of(connection, "models.list_spend", {"organisation_id": organisation_id})
     found = [
         Spent(
             row["scope"],
@@ -82,14 +84,3 @@ def _gone_at(row: Row, limit: int) -> datetime | None:
         return None
     left = (limit - row["settled"]) / (row["settled"] / seconds)
     return datetime.fromtimestamp(now.timestamp() + max(0.0, min(left, 3.2e9)), UTC)
-
-
-async def _rows(db: Database, organisation_id: UUID, name: str, values: Mapping[str, object]) -> list[Row]:
-    from psycopg.rows import dict_row
-
-    async with (
-        db.organisation(organisation_id) as connection,
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        await cursor.execute(query(name), values)
-        return list(await cursor.fetchall())

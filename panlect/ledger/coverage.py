@@ -127,10 +127,12 @@ async def find_review(
         base_sha=row["base_sha"],
         head_sha=row["head_sha"],
         coverage=Coverage(
-            tuple(_hunk(r) for r in await _all(connection, "reviews.list_hunks", values)),
+            tuple(_hunk(r) for r in await sql.rows_of(connection, "reviews.list_hunks", values)),
         ),
-        findings=tuple(_finding(r) for r in await _all(connection, "reviews.list_findings", values)),
-        suppressed=tuple(Suppressed(**r) for r in await _all(connection, "reviews.list_suppressed", values)),
+        findings=tuple(_finding(r) for r in await sql.rows_of(connection, "reviews.list_findings", values)),
+        suppressed=tuple(
+            Suppressed(**r) for r in await sql.rows_of(connection, "reviews.list_suppressed", values)
+        ),
         model=row["model"],
     )
     kept = {name: row[name] for name in StoredReview.__dataclass_fields__ if name != "verdict"}
@@ -327,15 +329,5 @@ def _clean_value(value: Any) -> Any:
 async def _one(
     connection: AsyncConnection[Any], name: str, values: Mapping[str, object]
 ) -> dict[str, Any] | None:
-    rows = await _all(connection, name, values)
+    rows = await sql.rows_of(connection, name, values)
     return rows[0] if rows else None
-
-
-async def _all(
-    connection: AsyncConnection[Any], name: str, values: Mapping[str, object]
-) -> list[dict[str, Any]]:
-    from psycopg.rows import dict_row
-
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(sql.query(name), values)
-        return await cursor.fetchall()

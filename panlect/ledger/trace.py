@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import query, rows_of
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 async def list_reviews(
@@ -25,7 +24,7 @@ async def list_reviews(
 ) -> list[Row]:
     """The newest reviews, of one repository or pull request when that is said."""
     values = {"organisation_id": organisation_id, "repository": repository, "number": number, "limit": limit}
-    return await _rows(connection, "trace.list_reviews", values)
+    return await rows_of(connection, "trace.list_reviews", values)
 
 
 async def find_review_row(
@@ -33,7 +32,7 @@ async def find_review_row(
 ) -> Row | None:
     """One review as it stands in a list."""
     values = {"organisation_id": organisation_id, "review_id": review_id}
-    rows = await _rows(connection, "trace.find_review_row", values)
+    rows = await rows_of(connection, "trace.find_review_row", values)
     return rows[0] if rows else None
 
 
@@ -44,27 +43,27 @@ async def find_verdict(
     its check. None when there is no such repository.
     """
     values = {"organisation_id": organisation_id, "repository": repository, "sha": sha}
-    rows = await _rows(connection, "trace.find_verdict", values)
+    rows = await rows_of(connection, "trace.find_verdict", values)
     return rows[0] if rows else None
 
 
 async def list_steps(connection: AsyncConnection[Any], organisation_id: UUID, review_id: UUID) -> list[Row]:
     """The steps of a review's run and of its publish run, oldest first."""
     values = {"organisation_id": organisation_id, "review_id": review_id}
-    return await _rows(connection, "trace.list_steps", values)
+    return await rows_of(connection, "trace.list_steps", values)
 
 
 async def find_context(connection: AsyncConnection[Any], organisation_id: UUID, review_id: UUID) -> list[Row]:
     """The context items that were gathered for a review."""
     values = {"organisation_id": organisation_id, "review_id": review_id}
-    rows = await _rows(connection, "trace.find_context", values)
+    rows = await rows_of(connection, "trace.find_context", values)
     return list(rows[0]["items"] or []) if rows else []
 
 
 async def find_impact(connection: AsyncConnection[Any], organisation_id: UUID, review_id: UUID) -> Row | None:
     """How far a review's change reaches over all repositories; None where that was not asked."""
     values = {"organisation_id": organisation_id, "review_id": review_id}
-    rows = await _rows(connection, "trace.find_impact", values)
+    rows = await rows_of(connection, "trace.find_impact", values)
     return rows[0]["impact"] if rows else None
 
 
@@ -73,7 +72,7 @@ async def list_runs(
 ) -> list[Row]:
     """The newest runs, of one kind when that is said."""
     values = {"organisation_id": organisation_id, "kind": kind, "limit": limit}
-    return await _rows(connection, "trace.list_runs", values)
+    return await rows_of(connection, "trace.list_runs", values)
 
 
 async def waiting_runs(db: Database) -> float:
@@ -81,11 +80,3 @@ async def waiting_runs(db: Database) -> float:
     async with db.system() as connection:
         row = await (await connection.execute(query("trace.waiting_runs"))).fetchone()
     return float(row[0]) if row else 0.0
-
-
-async def _rows(connection: AsyncConnection[Any], name: str, values: Mapping[str, object]) -> list[Row]:
-    from psycopg.rows import dict_row
-
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query(name), values)
-        return list(await cursor.fetchall())

@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import query, rows_of
 from panlect.errors import BadInputError, DatabaseError
 from panlect.llm.budget import Call, Ending, LimitedError, spent_error, token_ratio
 from panlect.llm.chat import Answer, Caller, ChatRequest
@@ -219,17 +219,11 @@ async def find_body(db: Database, organisation_id: UUID, call_id: UUID) -> Body 
 
 async def list_calls(
     db: Database, organisation_id: UUID, *, run_id: UUID | None = None, limit: int = 100
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     """The newest calls as rows, of one run when that is said."""
-    from psycopg.rows import dict_row
-
     values = {"organisation_id": organisation_id, "run_id": run_id, "limit": limit}
-    async with (
-        db.organisation(organisation_id) as connection,
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        await cursor.execute(query("models.list_calls"), values)
-        return list(await cursor.fetchall())
+    async with db.organisation(organisation_id) as connection:
+        return await rows_of(connection, "models.list_calls", values)
 
 
 def sealed(adapter: TypeAdapter[Any], value: object) -> bytes | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from panlect.change import Change
 from panlect.context.told import SummaryItem, told_of
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import rows_of
 from panlect.errors import ForgeError, ForgeUnavailableError, GitError, PanlectError, StaleHeadError
 from panlect.finding import Verdict
 from panlect.forge.connections import Connections
@@ -168,16 +168,10 @@ def _about(pull: Mapping[str, Any]) -> About:
 
 
 async def _row(db: Database, organisation_id: UUID, name: str, row_id: UUID | None) -> Mapping[str, Any]:
-    from psycopg.rows import dict_row
-
-    async with (
-        db.organisation(organisation_id) as connection,
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        await cursor.execute(query(name), [organisation_id, row_id])
-        row = await cursor.fetchone()
-    assert row is not None, "a run's repository and pull request outlive it"
-    return row
+    async with db.organisation(organisation_id) as connection:
+        rows = await rows_of(connection, name, [organisation_id, row_id])
+    assert rows, "a run's repository and pull request outlive it"
+    return rows[0]
 
 
 async def _stored(db: Database, lease: Lease) -> StoredReview:

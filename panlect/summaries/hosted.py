@@ -11,7 +11,7 @@ from uuid import UUID
 
 from panlect import history
 from panlect.db.pool import Database
-from panlect.db.sql import query
+from panlect.db.sql import query, rows_of
 from panlect.forge.connections import Connections
 from panlect.history import Event, EventKind
 from panlect.index import snapshots, summaries
@@ -201,13 +201,7 @@ async def find_subject(db: Database, lease: Lease) -> IndexSubject:
 
 
 async def _repository(db: Database, organisation_id: UUID, repository_id: UUID) -> Mapping[str, Any]:
-    from psycopg.rows import dict_row
-
-    async with (
-        db.organisation(organisation_id) as connection,
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        await cursor.execute(query("forge.get_repository"), [organisation_id, repository_id])
-        row = await cursor.fetchone()
-    assert row is not None, "a run's repository outlives it"
-    return row
+    async with db.organisation(organisation_id) as connection:
+        rows = await rows_of(connection, "forge.get_repository", [organisation_id, repository_id])
+    assert rows, "a run's repository outlives it"
+    return rows[0]
