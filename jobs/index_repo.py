@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from uuid import UUID
 
+from jobs.by_hand import work_off_run
 from jobs.ray_jobs import join_cluster
 from jobs.repositories import (
     ConnectedRepository,
@@ -26,7 +25,6 @@ from jobs.repositories import (
     one_by_one,
     wanted_of,
 )
-from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.errors import ConfigurationError, PanlectError
 from panlect.faults import fault
@@ -44,15 +42,13 @@ from panlect.index.runs import (
     note_progress,
 )
 from panlect.index.store import PostgresStore
-from panlect.ledger.leases import Heartbeat
-from panlect.ledger.runs import Lease, RunStatus, create_run, find_run
+from panlect.ledger.runs import Lease, RunStatus, create_run
 from panlect.queue import wake_run
 from panlect.review.sync import new_index
 from panlect.settings import load
 from panlect.wiring import Services
 from pipelines.bulk_index import Source, analyse_blobs, embed_chunks
 
-_POLL_S = 1.0
 _LEAVES_WITHIN_S = 10.0
 
 
@@ -123,46 +119,16 @@ async def _index_one(
     async with services.db.organisation(organisation_id) as connection:
         run, _ = await create_run(connection, organisation_id, new, wake_run)
 
-    stuck: list[StuckError] = []
-
     async def execute(lease: Lease) -> None:
-        try:
-            await _index(services, await find_subject(services.db, lease.run.id, lease.token))
-        except StuckError as error:
-            stuck.append(error)
-            raise
+        await _index(services, await find_subject(services.db, lease.run.id, lease.token))
 
-    lease_s = services.settings.lease_s
-    with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
-        worker = f"job:{socket.gethostname()}"
-        place = Workplace(services.db, Handlers(_no_delivery, execute), heartbeat, lease_s, worker)
-        deadline = time.monotonic() + services.settings.bulk_timeout_s
-        while (ended := await _ended(services, organisation_id, run.id)) is None:
-            if time.monotonic() > deadline:
-                raise PanlectError(
-                    f"Another index of {one.full_name} did not end.",
-                    fix="See GET /api/v1/runs?kind=index; cancel it, or start a worker if its process is gone.",
-                )
-            await work_on(place, run.id)  # returns at once while another run of this repository is at work
-            if stuck:
-                raise stuck[0]
-            await asyncio.sleep(_POLL_S)
-    return ended
-
-
-async def _no_delivery(_: object) -> None:
-    raise PanlectError("A bulk job takes no deliveries.")
-
-
-async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str] | None:
-    """How a run ended, in words; None while it has not."""
-    async with services.db.organisation(organisation_id) as connection:
-        run = await find_run(connection, organisation_id, run_id)
-    assert run is not None
-    if run.finished_at is None:
-        return None
-    chunks, vectors = run.detail.get("chunks", 0), run.detail.get("vectors", 0)
-    return run.status, run.reason or f"{chunks} chunks, {vectors} vectors"
+    late = PanlectError(
+        f"Another index of {one.full_name} did not end.",
+        fix="See GET /api/v1/runs?kind=index; cancel it, or start a worker if its process is gone.",
+    )
+    ended = await work_off_run(services, organisation_id, run.id, execute, late)
+    chunks, vectors = ended.detail.get("chunks", 0), ended.detail.get("vectors", 0)
+    return ended.status, ended.reason or f"{chunks} chunks, {vectors} vectors"
 
 
 async def _index(services: Services, subject: IndexSubject) -> None:

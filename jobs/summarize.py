@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import sys
-import time
 from dataclasses import replace
 from uuid import UUID
 
+from jobs.by_hand import work_off_run
 from jobs.handlers import studio_of
 from jobs.ray_jobs import join_cluster
 from jobs.repositories import (
@@ -26,11 +25,9 @@ from jobs.repositories import (
     one_by_one,
     wanted_of,
 )
-from jobs.tasks import Handlers, Workplace, work_on
 from panlect import wiring
 from panlect.errors import PanlectError
-from panlect.ledger.leases import Heartbeat
-from panlect.ledger.runs import Lease, RunStatus, find_run
+from panlect.ledger.runs import Lease, RunStatus
 from panlect.llm.chat import Caller, Models
 from panlect.llm.nobody import Nobody
 from panlect.settings import load
@@ -39,8 +36,6 @@ from panlect.summaries.run import Ask
 from panlect.wiring import Services
 from pipelines.bulk_summarize import GROUP, ask_with_ray
 from pipelines.gateway import RemoteGateway
-
-_POLL_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,37 +100,15 @@ async def _summarize_one(
     async def execute(lease: Lease) -> None:
         await summarize_commit(studio, lease)
 
-    lease_s = services.settings.lease_s
-    with Heartbeat(services.db.system_url, lease_s=lease_s) as heartbeat:
-        worker = f"job:{socket.gethostname()}"
-        place = Workplace(services.db, Handlers(_no_delivery, execute), heartbeat, lease_s, worker)
-        deadline = time.monotonic() + services.settings.bulk_timeout_s
-        while (ended := await _ended(services, organisation_id, run_id)) is None:
-            if time.monotonic() > deadline:
-                raise PanlectError(
-                    f"Other summaries of {one.full_name} did not end.",
-                    fix="See GET /api/v1/runs?kind=summarize; cancel the run, or start a worker.",
-                )
-            await work_on(place, run_id)
-            await asyncio.sleep(_POLL_S)
-    return ended
-
-
-async def _no_delivery(_: object) -> None:
-    raise PanlectError("A bulk job takes no deliveries.")
-
-
-async def _ended(services: Services, organisation_id: UUID, run_id: UUID) -> tuple[RunStatus, str] | None:
-    """How a run ended, in words; None while it has not."""
-    async with services.db.organisation(organisation_id) as connection:
-        run = await find_run(connection, organisation_id, run_id)
-    assert run is not None
-    if run.finished_at is None:
-        return None
-    said = run.detail
+    late = PanlectError(
+        f"Other summaries of {one.full_name} did not end.",
+        fix="See GET /api/v1/runs?kind=summarize; cancel the run, or start a worker.",
+    )
+    ended = await work_off_run(services, organisation_id, run_id, execute, late)
+    said = ended.detail
     told = f"{said.get('summaries', 0)} summaries by {said.get('model')}"
     told += f", {said.get('made', 0)} made, {said.get('calls', 0)} calls"
-    return run.status, run.reason or said.get("skipped") or told
+    return ended.status, ended.reason or said.get("skipped") or told
 
 
 if __name__ == "__main__":

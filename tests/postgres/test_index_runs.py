@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from jobs import index_repo
+from jobs import by_hand, index_repo
 from jobs.repositories import ConnectedRepository, StuckError
 from panlect import queue
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
@@ -172,7 +172,7 @@ def scripted(db: Database, repositories: list[ConnectedRepository], monkeypatch:
     services: Any = SimpleNamespace(db=db, connections=Hosts(), settings=settings, close=closed)
     monkeypatch.setattr(index_repo.wiring, "opened", opened)
     monkeypatch.setattr(index_repo, "connected", connected)
-    monkeypatch.setattr(index_repo, "_POLL_S", 0.0)
+    monkeypatch.setattr(by_hand, "_POLL_S", 0.0)
     return services
 
 
