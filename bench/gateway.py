@@ -14,13 +14,10 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -31,8 +28,9 @@ import httpx2
 import psycopg
 
 from bench.report import begin, circumstances, write_result
+from bench.scratch import free_port, peak_mb, percentile, scratch_postgres
+from bench.served import add_repository
 from panlect.accounts.keys import issue, new_token
-from panlect.db import embedded
 from panlect.db.migrate import migrate
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
 from panlect.db.pool import Database
@@ -79,14 +77,10 @@ def main() -> None:
         _serve(given.serve)
         return
     start = begin()
-    directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
-    try:
-        figures = asyncio.run(_measured(directory, given.seconds, through_serve=given.through_serve))
-    finally:
-        root = embedded.postgres_root(directory)
-        embedded.stop(directory, "immediate")
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.rmtree(directory, ignore_errors=True)
+    with scratch_postgres() as (server, directory):
+        figures = asyncio.run(
+            _measured(server.url, directory, given.seconds, through_serve=given.through_serve)
+        )
     result = {"prompt_bytes": len(_PROMPT), "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(json.dumps(figures, indent=1))
@@ -105,13 +99,12 @@ def _serve(port: int) -> None:
     )
 
 
-async def _measured(directory: Path, seconds: float, *, through_serve: bool) -> dict[str, Any]:
-    url = embedded.start(directory).url
+async def _measured(url: str, directory: Path, seconds: float, *, through_serve: bool) -> dict[str, Any]:
     migrate(url)
     token = new_token()
     async with Database(url) as db:
         await issue(db, ORG, "bench", ("write",), token)
-    stub, port = _free_port(), _free_port()
+    stub, port = free_port(), free_port()
     models = directory / "models.toml"
     models.write_text(_MODELS.format(stub=stub, budget=1000))
     env = {
@@ -133,7 +126,7 @@ async def _measured(directory: Path, seconds: float, *, through_serve: bool) -> 
             await _up(ours, "/v1/models")
             figures = await _figures(bare, ours, seconds)
             figures["race"] = await _race(ours, url)
-            figures["gateway_peak_mb"] = _peak_mb(served.pid)
+            figures["gateway_peak_mb"] = peak_mb(served.pid)
         if through_serve:
             figures["through_serve"] = await _through_serve(env, directory, token, seconds)
     return figures
@@ -157,7 +150,7 @@ async def _figures(bare: httpx2.AsyncClient, ours: httpx2.AsyncClient, seconds: 
     }
     return {
         "p50_ms": {name: round(value, 2) for name, value in p50.items()},
-        "p95_ms": {name: round(_percentile(values, 95), 2) for name, values in turns.items()},
+        "p95_ms": {name: round(percentile(values, 95), 2) for name, values in turns.items()},
         "overhead_ms_p50": round(p50["gateway"] - p50["stub"], 2),
         "failover_ms": round(statistics.median(failover) - p50["gateway"], 2),
         "requests_per_s": {name: round(value) for name, value in rates.items()},
@@ -167,7 +160,7 @@ async def _figures(bare: httpx2.AsyncClient, ours: httpx2.AsyncClient, seconds: 
 
 async def _race(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
     """Callers at once for a budget of a repository that holds some of them; what the database says in the end."""
-    repository = await asyncio.to_thread(_add_repository, url)
+    repository = str(await asyncio.to_thread(add_repository, url, "bench/race"))
     headers = {"x-panlect-repository": repository}
     statuses = await asyncio.gather(*(_status(client, headers) for _ in range(_CALLERS)))
     with psycopg.connect(url, autocommit=True) as connection:
@@ -191,13 +184,13 @@ async def _race(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
 
 async def _through_serve(env: dict[str, str], directory: Path, token: str, seconds: float) -> dict[str, Any]:
     """The same calls through the laptop profile's proxy and a replica of the gateway."""
-    port = _free_port()
+    port = free_port()
     own = {
         **env,
         "PANLECT_DATA_DIR": str(directory / "up"),
         "PANLECT_PORT": str(port),
-        "PANLECT_DASHBOARD_PORT": str(_free_port()),
-        "PANLECT_FORGE_PORT": str(_free_port()),
+        "PANLECT_DASHBOARD_PORT": str(free_port()),
+        "PANLECT_FORGE_PORT": str(free_port()),
     }
     with _process([sys.executable, "-m", "cluster.up", "up"], own, patience_s=60):
         async with _client(f"http://127.0.0.1:{port}/llm", token) as client:
@@ -244,12 +237,6 @@ async def _rate(client: httpx2.AsyncClient, model: str, seconds: float, *, strea
     return done / (time.perf_counter() - began)
 
 
-def _add_repository(url: str) -> str:
-    from bench.served import add_repository
-
-    return str(add_repository(url, "bench/race"))
-
-
 @contextmanager
 def _process(
     command: list[str], env: dict[str, str], patience_s: float = 15
@@ -281,23 +268,6 @@ async def _up(client: httpx2.AsyncClient, path: str, tries: int = 300) -> None:
             pass
         await asyncio.sleep(0.1)
     raise RuntimeError(f"{client.base_url}{path} did not answer")
-
-
-def _peak_mb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

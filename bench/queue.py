@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +19,7 @@ from typing import Any
 import psycopg
 
 from bench.report import begin, circumstances, write_result
+from bench.scratch import scratch_postgres
 from panlect import queue
 from panlect.db import embedded
 from panlect.db.migrate import migrate
@@ -41,17 +40,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished jobs in the table beforehand")
     given = parser.parse_args()
     start = begin()
-    directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
-    try:
-        server = embedded.start(directory)
+    with scratch_postgres() as (server, _):
         migrate(server.url)
         _finish_many(server, given.rows)
         figures = asyncio.run(_measure(server.url))
-    finally:
-        root = embedded.postgres_root(directory)
-        embedded.stop(directory, "immediate")
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.rmtree(directory, ignore_errors=True)
     result = {"finished_rows": given.rows, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(json.dumps(result))

@@ -11,13 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,9 +24,9 @@ import httpx2
 import psycopg
 
 from bench.report import begin, circumstances, write_result
+from bench.scratch import free_port, peak_mb, percentile, scratch_postgres
 from bench.sources import files
 from panlect.accounts.keys import issue, new_token
-from panlect.db import embedded
 from panlect.db.migrate import migrate
 from panlect.db.pool import DEFAULT_ORGANISATION as ORG
 from panlect.db.pool import Database
@@ -64,17 +61,11 @@ def main() -> None:
         _serve(given.serve)
         return
     start = begin()
-    directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
-    try:
-        url = embedded.start(directory).url
+    with scratch_postgres() as (server, directory):
+        url = server.url
         migrate(url)
         repository_id, chunks = _indexed(url, given.chunks)
         figures = asyncio.run(_measure(url, directory, repository_id))
-    finally:
-        root = embedded.postgres_root(directory)
-        embedded.stop(directory, "immediate")
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.rmtree(directory, ignore_errors=True)
     figures["bytes_per_chunk"] = round(figures["mapped_bytes"] / chunks)
     result = {"chunks": chunks, "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
@@ -160,7 +151,7 @@ async def _measure(url: str, directory: Path, repository_id: UUID) -> dict[str, 
     token = new_token()
     async with Database(url) as db:
         await issue(db, ORG, "bench", ("read",), token)
-    port = _free_port()
+    port = free_port()
     env = {**os.environ, "DATABASE_URL": url, "PANLECT_DATA_DIR": str(directory / "data")}
     server = subprocess.Popen([sys.executable, "-m", "bench.served", "--serve", str(port)], env=env)
     try:
@@ -180,16 +171,16 @@ async def _measure(url: str, directory: Path, repository_id: UUID) -> dict[str, 
                 for some in await asyncio.gather(*(_client(client, repository_id, n) for n in range(4)))
                 for ms in some
             ]
-            rss = _peak_mb(server.pid)
+            rss = peak_mb(server.pid)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
     return {
         "cold_s": round(cold / 1000, 2),
         "p50_ms_1": round(statistics.median(one), 1),
-        "p95_ms_1": round(_percentile(one, 95), 1),
+        "p95_ms_1": round(percentile(one, 95), 1),
         "p50_ms_4": round(statistics.median(four), 1),
-        "p95_ms_4": round(_percentile(four, 95), 1),
+        "p95_ms_4": round(percentile(four, 95), 1),
         "requests": len(one) + len(four),
         "peak_mb": rss,
         "mapped_bytes": sum(file.stat().st_size for file in (directory / "data/segments").rglob("*.npy")),
@@ -222,23 +213,6 @@ async def _up(client: httpx2.AsyncClient) -> None:
         else:
             return
     raise RuntimeError("the application did not start")
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
-
-
-def _peak_mb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ is one of 10 and one of 100, in interleaved rounds over two databases of one ser
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from uuid import UUID
 import numpy as np
 
 from bench.report import begin, circumstances, write_result
+from bench.scratch import scratch_postgres
 from bench.served import add_repository
 from panlect.db import embedded
 from panlect.db.migrate import migrate
@@ -43,15 +42,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the result goes")
     given = parser.parse_args()
     start = begin()
-    directory = Path(tempfile.mkdtemp(prefix="panlect-bench-"))
-    try:
-        server = embedded.start(directory)
+    with scratch_postgres() as (server, _):
         figures = _measure(server, given.rows)
-    finally:
-        root = embedded.postgres_root(directory)
-        embedded.stop(directory, "immediate")
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.rmtree(directory, ignore_errors=True)
     result = {"rows": given.rows, "reach": REACH, **figures, **circumstances(start)}
     write_result(given.json, result)
     print(
