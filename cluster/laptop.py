@@ -94,6 +94,8 @@ def everything(settings: Settings, *, prepare: Callable[[], None] | None = None)
                 start.start_ray(
                     settings, start.kept_secret(settings.data_dir / "ray-token", secrets.token_urlsafe)
                 )
+                # Ray puts a handler of its own in front: it aborts three seconds after SIGTERM, in the middle of the end.
+                hear_signals()
             with progress.step("Serve applications"):
                 start.start_serve(settings)
                 processes.wait_until(
