@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 _KEPT_S = 30.0
 _SOCKETS = 512
-_LIMITS = httpx2.Limits(
-    max_connections=_SOCKETS, max_keepalive_connections=_SOCKETS, keepalive_expiry=_KEPT_S
-)
+_POOL: dict[str, Any] = {
+    "max_connections": _SOCKETS,
+    "max_keepalive_connections": _SOCKETS,
+    "keepalive_expiry": _KEPT_S,
+}
+_LIMITS = httpx2.Limits(**_POOL)
+_PACKED = "The answer is packed, which was not asked for."
 _MOST_BYTES = 64 * 1024 * 1024
 _HABITS: dict[str, Any] = {
     "trust_env": False,
@@ -58,11 +62,7 @@ class _AsyncGuard(httpx2.AsyncBaseTransport):
         self._direct = httpx2.AsyncHTTPTransport(verify=trust)
         # httpx2 has no argument for the backend of its pool, httpcore2 has: the pool is made anew with ours.
         self._direct._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=trust,
-            max_connections=_SOCKETS,
-            max_keepalive_connections=_SOCKETS,
-            keepalive_expiry=_KEPT_S,
-            network_backend=_AsyncVetting(egress, resolver),
+            ssl_context=trust, network_backend=_AsyncVetting(egress, resolver), **_POOL
         )
         self._proxied = (
             httpx2.AsyncHTTPTransport(verify=trust, proxy=_proxy(egress, trust), limits=_LIMITS)
@@ -72,17 +72,12 @@ class _AsyncGuard(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer; EgressRefusedError for an address that may not be called."""
-        _, host, port = spelt(str(request.url))
-        if self._proxied is not None and self._egress.proxied(host, port):
-            vet_for_proxy(str(request.url), self._egress.allow)
-            answer = await self._proxied.handle_async_request(request)
-        else:
-            answer = await self._direct.handle_async_request(request)
+        by_proxy = _by_proxy(self._egress, request)
+        way = self._proxied if by_proxy and self._proxied else self._direct
+        answer = await way.handle_async_request(request)
         if _packed(answer):
             await answer.aclose()
-            raise httpx2.RemoteProtocolError(
-                "The answer is packed, which was not asked for.", request=request
-            )
+            raise httpx2.RemoteProtocolError(_PACKED, request=request)
         answer.stream = _AsyncBounded(answer.stream)
         return answer
 
@@ -101,11 +96,7 @@ class _Guard(httpx2.BaseTransport):
         trust = _trust(egress)
         self._direct = httpx2.HTTPTransport(verify=trust)
         self._direct._pool = httpcore2.ConnectionPool(
-            ssl_context=trust,
-            max_connections=_SOCKETS,
-            max_keepalive_connections=_SOCKETS,
-            keepalive_expiry=_KEPT_S,
-            network_backend=_Vetting(egress, resolver),
+            ssl_context=trust, network_backend=_Vetting(egress, resolver), **_POOL
         )
         self._proxied = (
             httpx2.HTTPTransport(verify=trust, proxy=_proxy(egress, trust), limits=_LIMITS)
@@ -115,17 +106,12 @@ class _Guard(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer; EgressRefusedError for an address that may not be called."""
-        _, host, port = spelt(str(request.url))
-        if self._proxied is not None and self._egress.proxied(host, port):
-            vet_for_proxy(str(request.url), self._egress.allow)
-            answer = self._proxied.handle_request(request)
-        else:
-            answer = self._direct.handle_request(request)
+        by_proxy = _by_proxy(self._egress, request)
+        way = self._proxied if by_proxy and self._proxied else self._direct
+        answer = way.handle_request(request)
         if _packed(answer):
             answer.close()
-            raise httpx2.RemoteProtocolError(
-                "The answer is packed, which was not asked for.", request=request
-            )
+            raise httpx2.RemoteProtocolError(_PACKED, request=request)
         answer.stream = _Bounded(answer.stream)
         return answer
 
@@ -218,6 +204,16 @@ def _less(left: int, block: bytes) -> int:
     if len(block) > left:
         raise httpx2.ReadError(f"The answer is longer than {_MOST_BYTES} bytes.")
     return left - len(block)
+
+
+def _by_proxy(egress: Egress, request: httpx2.Request) -> bool:
+    """Whether a request goes through the proxy. Raises EgressRefusedError for an address that may not be called."""
+    url = str(request.url)
+    _, host, port = spelt(url)
+    if not egress.proxied(host, port):
+        return False
+    vet_for_proxy(url, egress.allow)
+    return True
 
 
 def _packed(answer: httpx2.Response) -> bool:
