@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from panlect.accounts.keys import Principal
 from panlect.errors import BadInputError, PanlectError
 from panlect.insights.costs import BY, costs, spending
 from panlect.llm import store
@@ -105,10 +106,11 @@ async def save_provider(
         }
         document["providers"] = providers
 
-    answer = await _changed(built, who, changed, f"{name} is saved.", version)
-    if key.strip() and "wrong=" not in answer.headers["location"]:
-        await store.store_key(built.db, built.keys, who.organisation_id, name, key)
-    return answer
+    async def keep_key() -> None:
+        if key.strip():
+            await store.store_key(built.db, built.keys, who.organisation_id, name, key)
+
+    return await _changed(built, who, changed, f"{name} is saved.", version, then=keep_key)
 
 
 @router.post(f"{HERE}/budgets")
@@ -212,8 +214,15 @@ def _columns(daily: Sequence[Mapping[str, Any]], days: int) -> list[dict[str, An
     ]
 
 
-async def _changed(built: Services, who: Any, change: Any, said: str, version: int) -> Response:
-    """Make a change on top of the document as it was shown, or say on the page why not."""
+async def _changed(
+    built: Services,
+    who: Principal,
+    change: Callable[[dict[str, Any]], None],
+    said: str,
+    version: int,
+    then: Callable[[], Awaitable[None]] | None = None,
+) -> Response:
+    """Make a change on top of the document as it was shown, and what comes `then`; or say on the page why not."""
     try:
         found, now = await store.find_document(built.db, who.organisation_id)
         if now != version:
@@ -225,6 +234,8 @@ async def _changed(built: Services, who: Any, change: Any, said: str, version: i
         )
     except PanlectError as error:
         return _back(wrong=str(error))
+    if then is not None:
+        await then()
     return _back(said=said)
 
 

@@ -132,7 +132,9 @@ async def summarize_commit(studio: Studio, lease: Lease) -> Made | None:
         keys = {path: one.key for path, one in made.summaries.items()}
         await note_progress(studio.db, subject, {"stage": "placing"})
         await asyncio.to_thread(summaries.place, store, snapshot_id, keys)
-    await note_progress(studio.db, subject, {"stage": "done", "left_s": 0, **_counts(made)})
+    await note_progress(
+        studio.db, subject, {"stage": "done", "left_s": 0, "summaries": len(made.summaries), **made.counts()}
+    )
     return made
 
 
@@ -166,19 +168,6 @@ async def _made(studio: Studio, subject: IndexSubject, store: PostgresStore, sna
         caller = Caller(organisation_id, subject.repository_id, run_id=subject.run_id, step="summarize")
         ask = studio.ask_with(studio.models, caller, studio.in_flight)
     return await summarize(whole, snapshot, kept, ask, progress, studio.group)
-
-
-def _counts(made: Made) -> dict[str, object]:
-    return {
-        "summaries": len(made.summaries),
-        "made": made.made,
-        "reused": made.reused,
-        "calls": made.calls,
-        "tokens_in": made.tokens_in,
-        "tokens_out": made.tokens_out,
-        "cost_microusd": made.cost_microusd,
-        "failed": dict(made.failed),
-    }
 
 
 async def find_subject(db: Database, lease: Lease) -> IndexSubject:

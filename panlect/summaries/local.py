@@ -93,13 +93,7 @@ def _as_json(snapshot: Snapshot, planned: Plan, guessed: Estimate, made: Made, m
         "commit": snapshot.commit,
         "model": model,
         "estimate": asdict(guessed),
-        "made": made.made,
-        "reused": made.reused,
-        "calls": made.calls,
-        "tokens_in": made.tokens_in,
-        "tokens_out": made.tokens_out,
-        "cost_microusd": made.cost_microusd,
-        "failed": dict(made.failed),
+        **made.counts(),
         "left_out": dict(planned.left_out),
         "summaries": [
             {

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from panlect.code.languages import kind_of, language_by_name
 from panlect.errors import BudgetExhaustedError, ModelError, NoModelError
@@ -87,6 +88,11 @@ class Made:
     tokens_out: int = 0
     cost_microusd: int | None = 0  # None when a price is not known
     failed: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, Any]:
+        """What it took, as notes of runs and the terminal's JSON say it."""
+        names = ("made", "reused", "calls", "tokens_in", "tokens_out", "cost_microusd")
+        return {**{name: getattr(self, name) for name in names}, "failed": dict(self.failed)}
 
 
 async def summarize(
